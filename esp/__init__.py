@@ -1,0 +1,1 @@
+"""The ESP data plane: one Rust crate and its typed face."""
