@@ -1,0 +1,1 @@
+"""The local socket between people's programs and the daemon: messages, both ends, and who may ask."""

@@ -1,0 +1,203 @@
+"""What a person's program may ask of the daemon and what it answers, as one JSON object a line.
+
+Frozen requests and replies and their codec; it opens no socket and carries no secret.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from types import NoneType, UnionType
+from typing import ClassVar, Literal, TypeVar, Union, get_args, get_origin
+
+from agent.words import Words
+
+StepName = Literal["look", "key", "tunnel", "gateway", "network"]
+
+
+class MessageError(ValueError):
+    """A line that is no message; the text says why in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open a site (None: the only one, or the policy's first) and report each step."""
+
+    name: ClassVar[str] = "connect"
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close what is open and restore the machine."""
+
+    name: ClassVar[str] = "disconnect"
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """Tell the state now."""
+
+    name: ClassVar[str] = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Tell why the machine was last refused or cut, with each finding."""
+
+    name: ClassVar[str] = "why"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Tell the state at each change until the asker hangs up."""
+
+    name: ClassVar[str] = "watch"
+
+
+Request = Connect | Disconnect | AskStatus | Why | Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of connecting that ended, and how long after the request."""
+
+    name: ClassVar[str] = "step"
+    step: StepName
+    elapsed_ms: float
+    said: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One finding or problem as it is told: stable code, what was seen, what to do, whose move."""
+
+    name: ClassVar[str] = "reason"
+    code: str
+    outcome: Literal["fail", "unknown", "warn", "problem"]
+    seen: Words
+    remedy: Words
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """The open tunnel: names, suites and traffic. Times in seconds, traffic in bytes."""
+
+    name: ClassVar[str] = "tunnel"
+    interface: str
+    addresses: tuple[str, ...]
+    gateway: str
+    local_identity: str
+    remote_identity: str
+    ike_suite: str
+    esp_suite: str
+    networks: tuple[str, ...]
+    handshake_ms: float
+    seconds: float
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the gate, the site it is about, and the reasons that stand."""
+
+    name: ClassVar[str] = "status"
+    state: Literal["idle", "looking", "refused", "opening", "open", "closing"]
+    site: str | None
+    sites: tuple[str, ...]
+    language: str
+    policy_serial: int | None
+    warnings: tuple[Reason, ...]
+    reasons: tuple[Reason, ...]
+    tunnel: Tunnel | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request was refused by the gate (`by` posture) or failed on the way (`by` problem)."""
+
+    name: ClassVar[str] = "refused"
+    by: Literal["posture", "problem"]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The request was carried out; for a connect, with the tunnel."""
+
+    name: ClassVar[str] = "done"
+    elapsed_ms: float
+    status: Status
+
+
+Reply = Step | Status | Refused | Done
+
+Message = TypeVar("Message")
+
+
+def encode(message: Request | Reply) -> bytes:
+    """Write one message as a line of JSON."""
+    body = {"message": message.name, **asdict(message)}
+    return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """Read a request; raise `MessageError` for anything else."""
+    return _decode(line, REQUESTS)
+
+
+def decode_reply(line: bytes) -> Reply:
+    """Read a reply; raise `MessageError` for anything else."""
+    return _decode(line, REPLIES)
+
+
+def _decode(line: bytes, kinds: Mapping[str, type[Message]]) -> Message:
+    if len(line) > LONGEST_LINE:
+        raise MessageError(f"a line of {len(line)} bytes is longer than {LONGEST_LINE}")
+    try:
+        body = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise MessageError("the line is not JSON") from error
+    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+        raise MessageError("the line names no message")
+    kind = kinds.get(body.pop("message"))
+    if kind is None:
+        raise MessageError("the line names an unknown message")
+    return _build(kind, body)
+
+
+def _build(kind: type[Message], body: Mapping[str, object]) -> Message:
+    hints = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
+    unknown = sorted(set(body) - set(hints))
+    if unknown:
+        raise MessageError(f"{kind.__name__} has no field {unknown[0]!r}")
+    try:
+        return kind(**{name: _value(hints[name], value, name) for name, value in body.items()})
+    except TypeError as error:
+        raise MessageError(f"{kind.__name__} lacks a field") from error
+
+
+def _value(hint: object, value: object, name: str) -> object:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return None if value is None and NoneType in arguments else _value(arguments[0], value, name)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_value(arguments[0], item, name) for item in value)
+    if origin is Literal and value in arguments:
+        return value
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if hint in (str, int) and type(value) is hint:
+        return value
+    if hint in NESTED and isinstance(value, dict):
+        return _build(NESTED[hint], value)
+    raise MessageError(f"the field {name!r} has a value of the wrong kind")
+
+
+REQUESTS: Mapping[str, type[Request]] = {kind.name: kind for kind in (Connect, Disconnect, AskStatus, Why, Watch)}
+REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in (Step, Status, Refused, Done)}
+NESTED: Mapping[object, type] = {kind: kind for kind in (Words, Reason, Tunnel, Status)}
+
+# Our choices.
+LONGEST_LINE = 65_536

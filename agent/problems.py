@@ -1,0 +1,331 @@
+"""The catalogue of ways to fail: a stable code, its cause, whose move it is and the next step.
+
+It never decides that something failed; rooms that do name a code from here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.words import Words, quote
+
+Side = Literal["laptop", "network", "gateway", "policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One failure as it is told: what happened, on whose side, and what to do now."""
+
+    code: str
+    side: Side
+    cause: Words
+    step: Words
+    detail: str = ""
+
+    @property
+    def sentence(self) -> Words:
+        """Cause, next step and code as one text for a screen."""
+        return Words(
+            f"{self.cause.en} {self.step.en} ({self.code})",
+            f"{self.cause.ja}{self.step.ja}({self.code})",
+        )
+
+
+def problem(code: str, detail: str = "") -> Problem:
+    """Look a code up and attach what was seen; an unknown code becomes `internal`, never an error."""
+    side, cause, step = CATALOGUE.get(code, CATALOGUE["internal"])
+    return Problem(code, side, cause, step, quote(detail))
+
+
+CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
+    "gateway.unreachable": (
+        "network",
+        Words("The hospital's gateway does not answer.", "病院のゲートウェイから応答がありません。"),
+        Words(
+            "If other web pages open, this network may block VPNs: use another one, then press Connect again.",
+            "ほかのWebページが開くか確認してください。開く場合はこのネットワークがVPNを遮断している可能性があります。別のネットワークに切り替えて、もう一度接続してください。",
+        ),
+    ),
+    "gateway.unresolved": (
+        "network",
+        Words("The gateway's name could not be found.", "ゲートウェイの名前を解決できません。"),
+        Words(
+            "Check the network connection, then press Connect again.",
+            "ネットワーク接続を確認して、もう一度接続してください。",
+        ),
+    ),
+    "gateway.identity": (
+        "gateway",
+        Words(
+            "The server that answered is not the hospital's gateway.",
+            "応答したサーバーは病院のゲートウェイではありません。",
+        ),
+        Words(
+            "Do not use this network; switch to another one and tell the help desk.",
+            "このネットワークの使用を中止し、別のネットワークに切り替えて、ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "gateway.signature": (
+        "gateway",
+        Words(
+            "The server could not prove that it is the hospital's gateway.",
+            "サーバーが病院のゲートウェイであることを証明できませんでした。",
+        ),
+        Words(
+            "Do not use this network; switch to another one and tell the help desk.",
+            "このネットワークの使用を中止し、別のネットワークに切り替えて、ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "gateway.certificate.expired": (
+        "gateway",
+        Words("The gateway's certificate has expired.", "ゲートウェイの証明書の有効期限が切れています。"),
+        Words(
+            "Tell the help desk: only the hospital can renew it.",
+            "更新できるのは病院だけです。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "gateway.certificate.not_yet_valid": (
+        "laptop",
+        Words(
+            "The gateway's certificate is not valid yet, or this computer's clock is wrong.",
+            "ゲートウェイの証明書がまだ有効でないか、このパソコンの時計がずれています。",
+        ),
+        Words("Check the date and time, then press Connect again.", "日付と時刻を確認して、もう一度接続してください。"),
+    ),
+    "gateway.certificate.untrusted": (
+        "gateway",
+        Words(
+            "The gateway's certificate was not issued by an authority that the policy names.",
+            "ゲートウェイの証明書は、ポリシーで指定された認証局が発行したものではありません。",
+        ),
+        Words(
+            "Do not use this network; switch to another one and tell the help desk.",
+            "このネットワークの使用を中止し、別のネットワークに切り替えて、ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "gateway.certificate.usage": (
+        "gateway",
+        Words(
+            "The gateway's certificate was not issued for a gateway.",
+            "ゲートウェイの証明書は、ゲートウェイ用に発行されたものではありません。",
+        ),
+        Words(
+            "Tell the help desk: the hospital must replace it.",
+            "病院での交換が必要です。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "gateway.certificate.missing": (
+        "gateway",
+        Words("The gateway showed no certificate.", "ゲートウェイが証明書を提示しませんでした。"),
+        Words("Tell the help desk.", "ヘルプデスクに連絡してください。"),
+    ),
+    "auth.rejected": (
+        "gateway",
+        Words(
+            "The gateway did not accept this computer's certificate.",
+            "ゲートウェイがこのパソコンの証明書を受け入れませんでした。",
+        ),
+        Words(
+            "Call the help desk: the certificate may be expired or withdrawn.",
+            "証明書の期限切れまたは失効の可能性があります。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "proposal.none": (
+        "gateway",
+        Words(
+            "This computer and the gateway have no encryption method in common.",
+            "このパソコンとゲートウェイに共通の暗号方式がありません。",
+        ),
+        Words(
+            "Tell the help desk: policy and gateway must agree.",
+            "ポリシーとゲートウェイの設定を合わせる必要があります。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "ts.unacceptable": (
+        "gateway",
+        Words(
+            "The gateway refused the hospital networks that were asked for.",
+            "要求した病院ネットワークをゲートウェイが拒否しました。",
+        ),
+        Words(
+            "Tell the help desk: policy and gateway must agree.",
+            "ポリシーとゲートウェイの設定を合わせる必要があります。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "address.none": (
+        "gateway",
+        Words(
+            "The gateway had no address to give to this computer.",
+            "ゲートウェイがこのパソコンに割り当てるアドレスがありませんでした。",
+        ),
+        Words(
+            "Wait a few minutes and press Connect again; if it stays so, tell the help desk.",
+            "数分待ってからもう一度接続してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "address.refused": (
+        "gateway",
+        Words(
+            "The gateway gave an address that the policy does not allow.",
+            "ゲートウェイがポリシーで許可されていないアドレスを割り当てました。",
+        ),
+        Words("Tell the help desk.", "ヘルプデスクに連絡してください。"),
+    ),
+    "peer.malformed": (
+        "gateway",
+        Words(
+            "The gateway sent a message that must be refused.",
+            "ゲートウェイから受け入れられないメッセージが届きました。",
+        ),
+        Words(
+            "Press Connect again; if it happens twice, tell the help desk.",
+            "もう一度接続してください。繰り返す場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "peer.lost": (
+        "network",
+        Words(
+            "The gateway stopped answering, so the connection was closed.",
+            "ゲートウェイの応答が途絶えたため、接続を終了しました。",
+        ),
+        Words("Check the network, then press Connect again.", "ネットワークを確認して、もう一度接続してください。"),
+    ),
+    "peer.closed": (
+        "gateway",
+        Words("The gateway closed the connection.", "ゲートウェイが接続を終了しました。"),
+        Words(
+            "Press Connect again; if it stays so, tell the help desk.",
+            "もう一度接続してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "limit.reached": (
+        "gateway",
+        Words(
+            "The keys reached their limit and could not be renewed.", "暗号鍵が使用上限に達し、更新できませんでした。"
+        ),
+        Words("Press Connect again.", "もう一度接続してください。"),
+    ),
+    "sign.refused": (
+        "laptop",
+        Words("This computer's key did not sign.", "このパソコンの鍵で署名できませんでした。"),
+        Words(
+            "Call the help desk: the device key must be looked at.",
+            "端末の鍵の確認が必要です。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "key.unreadable": (
+        "laptop",
+        Words("This computer's key or certificate cannot be read.", "このパソコンの鍵または証明書を読み込めません。"),
+        Words(
+            "Call the help desk: the device certificate must be installed again.",
+            "端末証明書の再インストールが必要です。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "anchors.unreadable": (
+        "policy",
+        Words("The gateway's trust anchors cannot be read.", "ゲートウェイの認証局証明書を読み込めません。"),
+        Words(
+            "Call the help desk: they must be installed again.",
+            "再インストールが必要です。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "tun.refused": (
+        "laptop",
+        Words("The system refused a tunnel interface.", "システムがトンネルインターフェースの作成を拒否しました。"),
+        Words(
+            "Restart the computer; if it stays so, call the help desk.",
+            "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "network.refused": (
+        "laptop",
+        Words(
+            "The system refused the tunnel's addresses or routes.",
+            "システムがトンネルのアドレスまたは経路の設定を拒否しました。",
+        ),
+        Words(
+            "Restart the computer; if it stays so, call the help desk.",
+            "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "pump.failed": (
+        "laptop",
+        Words("The tunnel's packet engine stopped.", "トンネルのパケット処理が停止しました。"),
+        Words(
+            "Press Connect again; if it happens twice, call the help desk.",
+            "もう一度接続してください。繰り返す場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "look.lost": (
+        "laptop",
+        Words(
+            "This computer could not be checked, because the checking program is not running.",
+            "検査プログラムが動作していないため、このパソコンを検査できませんでした。",
+        ),
+        Words(
+            "Restart the computer; if it stays so, call the help desk.",
+            "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "policy.missing": (
+        "policy",
+        Words("There is no policy on this computer.", "このパソコンにポリシーがありません。"),
+        Words("Call the help desk: it must be deployed.", "ポリシーの配布が必要です。ヘルプデスクに連絡してください。"),
+    ),
+    "policy.invalid": (
+        "policy",
+        Words("The policy on this computer has errors.", "このパソコンのポリシーに誤りがあります。"),
+        Words(
+            "Call the help desk: it must be deployed again.",
+            "ポリシーの再配布が必要です。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "site.unknown": (
+        "policy",
+        Words("The policy names no such site.", "指定された接続先はポリシーにありません。"),
+        Words("Run 'sekisho status' to see the sites.", "「sekisho status」で接続先を確認してください。"),
+    ),
+    "busy": (
+        "laptop",
+        Words("Another site is open or being opened.", "別の接続先に接続中です。"),
+        Words("Disconnect first, then connect again.", "先に切断してから、もう一度接続してください。"),
+    ),
+    "daemon.absent": (
+        "laptop",
+        Words("Sekisho's service is not running on this computer.", "Sekishoのサービスが動作していません。"),
+        Words(
+            "Restart the computer; if it stays so, call the help desk.",
+            "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "daemon.second": (
+        "laptop",
+        Words("Sekisho's service is already running on this computer.", "Sekishoのサービスはすでに動作しています。"),
+        Words(
+            "Stop the other one first; this one changed nothing.",
+            "先にもう一方を停止してください。何も変更していません。",
+        ),
+    ),
+    "control.refused": (
+        "laptop",
+        Words("You may not control Sekisho on this computer.", "このパソコンでSekishoを操作する権限がありません。"),
+        Words("Log in as a user that the policy names.", "ポリシーで許可されたユーザーでログインしてください。"),
+    ),
+    "control.malformed": (
+        "laptop",
+        Words("Sekisho's service could not read the request.", "Sekishoのサービスが要求を読み取れませんでした。"),
+        Words(
+            "Use the 'sekisho' command of the same version.", "同じバージョンの「sekisho」コマンドを使ってください。"
+        ),
+    ),
+    "internal": (
+        "laptop",
+        Words(
+            "Sekisho met an error of its own and closed the connection.",
+            "Sekishoの内部エラーのため、接続を終了しました。",
+        ),
+        Words(
+            "Call the help desk and send the service's log.", "サービスのログを添えてヘルプデスクに連絡してください。"
+        ),
+    ),
+}
