@@ -1,0 +1,104 @@
+"""What one IKE session is told before it starts: who, where, which suites and how patient; it never holds a private key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+
+from ike.crypto import SignatureScheme
+from ike.identity import Identity
+from ike.proposal import ESP_DEFAULT, IKE_DEFAULT, Proposal
+from ike.selectors import Selector
+
+Dice = Callable[[int], bytes]
+"""Unpredictable bytes of the length asked for; the daemon owns the one source, tests hand in seeded dice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on both clocks: `boot` runs on through suspend and drives timers, `wall` judges validity."""
+
+    boot: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A UDP address; the port alone tells whether IKE wears the non-ESP marker (RFC 3948 §2.2)."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When an unanswered request is sent again: `first` x `factor`^n seconds, at most `cap`, `tries` times in all."""
+
+    first: float = 0.5
+    factor: float = 1.5
+    cap: float = 5.0
+    tries: int = 12
+
+    def wait(self, sent: int) -> float:
+        """Return the seconds to wait after the request went out for the `sent`-th time (1 is the first)."""
+        return min(self.cap, self.first * self.factor ** (sent - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """How patient a session is; every value is in seconds unless it says otherwise."""
+
+    schedule: Schedule = Schedule()
+    error_patience: float = 3.0  # how long an unauthenticated error waits for a better answer (RFC 7296 §2.21.1)
+    attempt: float = 60.0  # how long one connect may take before it is given up
+    auth_tries: int = 5  # unanswered IKE_AUTH sendings before a fresh IKE_SA_INIT: the first one may have been damaged
+    liveness: float = 10.0  # silence before the peer is asked whether it lives
+    suspect: float = 10.0  # silence after that question before the peer counts as lost
+    child_rekey: float = 3600.0
+    ike_rekey: float = 14400.0
+    jitter: float = 0.1  # share of a rekey time by which it may come earlier or later
+    overdue: float = 360.0  # how long an SA whose rekey was due may live on before it is stopped hard
+    keep_old_inbound: float = 5.0  # packets on the way still arrive on a replaced Child SA
+    busy: float = 2.0  # back-off after TEMPORARY_FAILURE (RFC 7296 §2.25)
+    farewell: float = 2.0  # how long a delete waits for its answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What both roles are told: our identity and certificate, whom we trust, and what may be negotiated."""
+
+    local_identity: Identity
+    anchors: tuple[bytes, ...] = field(repr=False)
+    certificates: tuple[bytes, ...] = field(repr=False)  # ours, leaf first
+    schemes: tuple[SignatureScheme, ...]  # what our key can do, best first
+    ike_proposals: tuple[Proposal, ...] = IKE_DEFAULT
+    esp_proposals: tuple[Proposal, ...] = ESP_DEFAULT
+    allow_common_name: bool = False
+    timers: Timers = Timers()
+    fragment_size: int = 1232  # bytes of one IKE message on a 1280 byte path
+    rekey_pfs: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config(Terms):
+    """What the client is told about one gateway."""
+
+    gateway: str  # its address
+    remote_identity: Identity
+    remote_selectors: tuple[Selector, ...]
+    local_selectors: tuple[Selector, ...]
+    ports: tuple[int, int] = (500, 4500)
+    send_remote_identity: bool = True
+    want_address: bool = True
+    address_bounds: tuple[IPv4Network, ...] = ()  # empty: any private unicast address
+    initial_contact: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponderConfig(Terms):
+    """What the gateway end is told; `pool` and `dns` answer a client that asks for an address."""
+
+    remote_identity: Identity | None = None  # None: any certificate below our anchors
+    local_selectors: tuple[Selector, ...]
+    pool: tuple[IPv4Address, ...] = ()
+    dns: tuple[IPv4Address, ...] = ()
+    demand_cookie: bool = False
