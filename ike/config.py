@@ -1,4 +1,4 @@
-"""What one IKE session is told before it starts: who, where, which suites and how patient; it never holds a private key."""
+"""What one IKE session is told before it starts: whom to trust, what to offer, how patient to be; never a private key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
