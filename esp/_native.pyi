@@ -1,0 +1,6 @@
+"""The compiled half of `esp`: what the Rust crate exports."""
+
+__all__ = ["frame", "unframe"]
+
+def frame(address: str, port: int, message: bytes) -> bytes: ...
+def unframe(frame: bytes) -> tuple[str, int, bytes]: ...
