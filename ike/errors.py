@@ -4,16 +4,23 @@ from ike.registry import NotifyType
 
 
 class IkeError(Exception):
-    """A failure with a stable dotted `code` and a `detail`: one English clause, safe to print."""
+    """A failure with a stable dotted `code` and a `detail`: one English clause, safe to print.
 
-    def __init__(self, code: str, detail: str) -> None:
-        self.code = code
+    A kind of failure that deserves its own code is a subclass that sets `code`, or says it when raised.
+    """
+
+    code: str = "ike"
+
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
         self.detail = printable(detail)
-        super().__init__(f"{code}: {self.detail}")
+        self.code = code or self.code
+        super().__init__(f"{self.detail} [{self.code}]")
 
 
 class ConfigError(IkeError):
     """What we were told to do cannot be done; the policy or the caller must change."""
+
+    code = "config"
 
 
 class PeerError(IkeError):
@@ -24,24 +31,21 @@ class PeerError(IkeError):
     (RFC 7296 §2.21.1).
     """
 
-    def __init__(self, code: str, detail: str, notify: NotifyType | None = None, notify_data: bytes = b"") -> None:
-        super().__init__(code, detail)
+    code = "peer.malformed"
+
+    def __init__(
+        self, detail: str, *, code: str | None = None, notify: NotifyType | None = None, notify_data: bytes = b""
+    ) -> None:
+        super().__init__(detail, code=code)
         self.notify = notify
         self.notify_data = notify_data
 
 
 class MalformedError(PeerError):
-    """The bytes do not follow the format."""
-
-    def __init__(self, detail: str, notify: NotifyType | None = NotifyType.INVALID_SYNTAX) -> None:
-        super().__init__("peer.malformed", detail, notify)
-
-
-class IntegrityError(PeerError):
-    """A protected datagram was not proven to come from the peer: drop it, nothing else (RFC 7296 §2.21.4)."""
+    """The bytes do not follow the format (RFC 7296 §2.21)."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__("peer.integrity", detail)
+        super().__init__(detail, notify=NotifyType.INVALID_SYNTAX)
 
 
 def printable(text: str | bytes) -> str:
