@@ -1,4 +1,4 @@
-"""What one IKE session is told before it starts: whom to trust, what to offer, how patient to be; never a private key."""
+"""What one IKE session is told before it starts: trust, offers, identities and patience; never a private key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from ike.crypto import SignatureScheme
 from ike.identity import Identity
 from ike.proposal import ESP_DEFAULT, IKE_DEFAULT, Proposal
 from ike.selectors import Selector
+from ike.window import Schedule
 
 Dice = Callable[[int], bytes]
 """Unpredictable bytes of the length asked for; the daemon owns the one source, tests hand in seeded dice."""
@@ -27,20 +28,6 @@ class Endpoint:
 
     address: str
     port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When an unanswered request is sent again: `first` x `factor`^n seconds, at most `cap`, `tries` times in all."""
-
-    first: float = 0.5
-    factor: float = 1.5
-    cap: float = 5.0
-    tries: int = 12
-
-    def wait(self, sent: int) -> float:
-        """Return the seconds to wait after the request went out for the `sent`-th time (1 is the first)."""
-        return min(self.cap, self.first * self.factor ** (sent - 1))
 
 
 @dataclass(frozen=True, slots=True)
