@@ -34,7 +34,7 @@ class Endpoint:
 class Timers:
     """How patient a session is; every value is in seconds unless it says otherwise."""
 
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default=Schedule())
     error_patience: float = 3.0  # how long an unauthenticated error waits for a better answer (RFC 7296 §2.21.1)
     attempt: float = 60.0  # how long one connect may take before it is given up
     auth_tries: int = 5  # unanswered IKE_AUTH sendings before a fresh IKE_SA_INIT: the first one may have been damaged
