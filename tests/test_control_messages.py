@@ -1,0 +1,110 @@
+"""The control protocol's lines: what is written can be read, and nothing else can."""
+
+import json
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.control.messages import (
+    LONGEST_LINE,
+    REPLIES,
+    REQUESTS,
+    Connect,
+    Done,
+    MessageError,
+    Reason,
+    Refused,
+    Reply,
+    Request,
+    Status,
+    Step,
+    Tunnel,
+    decode_reply,
+    decode_request,
+    encode,
+)
+from agent.words import Words
+
+text = st.text(max_size=40)
+words = st.builds(Words, text, text)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+reasons = st.builds(Reason, text, st.sampled_from(["fail", "unknown", "warn", "problem"]), words, words, text)
+many_reasons = st.lists(reasons, max_size=3).map(tuple)
+texts = st.lists(text, max_size=3).map(tuple)
+tunnels = st.builds(
+    Tunnel, text, texts, text, text, text, text, text, texts, finite, finite, st.integers(0), st.integers(0)
+)
+statuses = st.builds(
+    Status,
+    st.sampled_from(["idle", "looking", "refused", "opening", "open", "closing"]),
+    st.none() | text,
+    texts,
+    text,
+    st.none() | st.integers(0),
+    many_reasons,
+    many_reasons,
+    st.none() | tunnels,
+)
+replies: st.SearchStrategy[Reply] = st.one_of(
+    st.builds(Step, st.sampled_from(["look", "key", "tunnel", "gateway", "network"]), finite, words),
+    statuses,
+    st.builds(Refused, st.sampled_from(["posture", "problem"]), many_reasons),
+    st.builds(Done, finite, statuses),
+)
+requests: st.SearchStrategy[Request] = st.one_of(
+    st.builds(Connect, st.none() | text),
+    st.sampled_from([kind() for name, kind in sorted(REQUESTS.items()) if name != "connect"]),
+)
+
+
+@given(replies)
+def test_every_reply_survives_the_line(reply: Reply) -> None:
+    assert decode_reply(encode(reply)) == reply
+
+
+@given(requests)
+def test_every_request_survives_the_line(request: Request) -> None:
+    assert decode_request(encode(request)) == request
+
+
+@given(st.binary(max_size=300))
+def test_garbage_is_refused_with_one_error(line: bytes) -> None:
+    for decode in (decode_request, decode_reply):
+        with pytest.raises(MessageError):
+            decode(line)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(REPLIES)), st.data())
+def test_a_reply_with_values_of_any_kind_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    names = [field.name for field in fields(REPLIES[name])]
+    body = {field: data.draw(json_values) for field in names}
+    try:
+        reply = decode_reply(json.dumps({"message": name, **body}).encode())
+    except MessageError:
+        return
+    assert decode_reply(encode(reply)) == reply or reply != reply  # a NaN is not equal to itself
+
+
+def test_an_unknown_field_is_named_in_the_refusal() -> None:
+    with pytest.raises(MessageError, match="'speed'"):
+        decode_request(b'{"message":"connect","site":"a","speed":9}')
+
+
+def test_a_line_over_the_limit_is_not_parsed() -> None:
+    line = b'{"message":"status"' + b" " * LONGEST_LINE + b"}"
+    with pytest.raises(MessageError, match="longer than"):
+        decode_request(line)
+
+
+def test_a_deeply_nested_line_is_refused() -> None:
+    with pytest.raises(MessageError):
+        decode_request(b"[" * 30_000 + b"]" * 30_000)
