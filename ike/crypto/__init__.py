@@ -1,0 +1,31 @@
+"""All cryptography of IKE: the only room that imports `cryptography` and `OpenSSL`; it draws no dice of its own.
+
+RSA-PSS salts and ECDSA nonces come from the library: the named exceptions.
+"""
+
+from ike.crypto.box import Box, IntegrityError, box_for, encryption_key_size, integrity_key_size
+from ike.crypto.exchange import Dice, KeyAgreement, generate, public_size
+from ike.crypto.prf import Prf, prf, sha1, sha256
+from ike.crypto.scheme import Family, SignatureScheme
+from ike.crypto.signature import FileKey, load_private_key, verify
+
+__all__ = [
+    "Box",
+    "Dice",
+    "Family",
+    "FileKey",
+    "IntegrityError",
+    "KeyAgreement",
+    "Prf",
+    "SignatureScheme",
+    "box_for",
+    "encryption_key_size",
+    "generate",
+    "integrity_key_size",
+    "load_private_key",
+    "prf",
+    "public_size",
+    "sha1",
+    "sha256",
+    "verify",
+]
