@@ -1,6 +1,5 @@
 """What one IKE session is told before it starts: trust, offers, identities and patience; never a private key."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
@@ -9,9 +8,6 @@ from ike.identity import Identity
 from ike.proposal import ESP_DEFAULT, IKE_DEFAULT, Proposal
 from ike.selectors import Selector
 from ike.window import Schedule
-
-Dice = Callable[[int], bytes]
-"""Unpredictable bytes of the length asked for; the daemon owns the one source, tests hand in seeded dice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ from typing import Literal
 
 from ike.box import Box
 from ike.config import Config, Endpoint, ResponderConfig, Terms
-from ike.crypto import SignatureScheme
-from ike.crypto.exchange import KeyAgreement
+from ike.crypto import KeyAgreement, SignatureScheme
 from ike.effects import ChildSa, Summary
 from ike.errors import IkeError
 from ike.keys import IkeKeys, Suite

@@ -29,6 +29,7 @@ class Pending:
     """Our request that still waits for its answer, as the very datagrams to send again."""
 
     message_id: int
+    exchange: int
     datagrams: tuple[bytes, ...] = field(repr=False)
     since: float
     due: float
@@ -70,9 +71,9 @@ class Window:
             return Place.FRESH
         return Place.REPEATED if self.answer and message_id == self.theirs - 1 else Place.STRANGE
 
-    def asking(self, datagrams: tuple[bytes, ...], schedule: Schedule, now: float) -> Self:
+    def asking(self, exchange: int, datagrams: tuple[bytes, ...], schedule: Schedule, now: float) -> Self:
         """Remember our request until it is answered."""
-        pending = Pending(self.ours, datagrams, now, now + schedule.wait(1))
+        pending = Pending(self.ours, exchange, datagrams, now, now + schedule.wait(1))
         return replace(self, ours=self.ours + 1, pending=pending, answers=Collector())
 
     def settled(self) -> Self:
