@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from subprocess import CompletedProcess
 from typing import Self
 
-from tests.lab.run import IP, Run, remove_namespace, run_command, try_command
+from tests.lab.run import IP, NAMESPACES, Run, remove_namespace, run_command, try_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,11 @@ class Namespace:
     @property
     def enter(self) -> tuple[str, ...]:
         return (IP, "netns", "exec", self.name)
+
+    @property
+    def enter_network(self) -> tuple[str, ...]:
+        """Enter the network alone: `ip netns exec` also makes a mount namespace with another /sys."""
+        return ("/usr/bin/nsenter", f"--net={NAMESPACES}/{self.name}", "--")
 
     @property
     def part(self) -> str:
@@ -72,7 +77,7 @@ class Topology:
 
     def send_clear_probe(self) -> None:
         """Send one datagram from the laptop to the PACS by whatever way its routes show."""
-        self.laptop.run("/bin/bash", "-c", f"printf sekisho-clear-probe > /dev/udp/{PACS}/{PROBE_PORT}")
+        self.laptop.run("/bin/bash", "-c", f"printf {PROBE_WORDS} > /dev/udp/{PACS}/{PROBE_PORT}")
 
     def _wire(self) -> None:
         laptop, router, gateway, pacs = self.laptop, self.router, self.gateway, self.pacs
@@ -101,7 +106,9 @@ def _make(run: Run, part: str) -> Namespace:
     name = f"{run.name}-{part}"
     run.undo.callback(remove_namespace, name)
     run_command((IP, "netns", "add", name))
-    return Namespace(name)
+    space = Namespace(name)
+    space.run("/bin/sh", "-c", f"echo 0 > {NO_ADDRESS_PROBING}")
+    return space
 
 
 def _configure(space: Namespace, links: dict[str, Sequence[str]], *more: str) -> None:
@@ -127,6 +134,8 @@ POOL = "10.60.0.0/24"
 NFT = "/usr/sbin/nft"
 PING = "/usr/bin/ping"
 PROBE_PORT = 9
+PROBE_WORDS = "sekisho-clear-probe"
+NO_ADDRESS_PROBING = "/proc/sys/net/ipv6/conf/default/accept_dad"  # a link is ready when it is up
 _ROUTER_ROUTES = (f"route add {HOSPITAL} via {GATEWAY}",)  # else "no clear packet seen" would prove nothing
 GATEWAY_FILTER = """
 table inet hospital {

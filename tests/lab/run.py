@@ -82,6 +82,8 @@ class Program:
 
     def stop(self, seconds: float = 10.0, by: signal.Signals = signal.SIGTERM) -> int:
         """Ask the program to end, insist after the deadline, and return its exit code."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         if self.alive:
             self.process.send_signal(by)
             with contextlib.suppress(LabError):
