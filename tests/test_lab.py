@@ -1,6 +1,5 @@
-"""Proves the lab by strongSwan's own client before anything of ours is measured in it, and that nothing is left behind."""
+"""Proves the lab by strongSwan's own client, before anything of ours runs in it, and that nothing is left behind."""
 
-import os
 import re
 import subprocess
 import sys
@@ -50,15 +49,16 @@ def test_the_images_come_through_strongswans_own_tunnel_and_nothing_else_does(la
     assert town.laptop.pings(namespaces.PACS)
     dicom.echo(laptop.enter)
     assert dicom.fetch(laptop.enter, study.uid).digests == study.digests
+    resolv_conf = laptop.file("/etc/resolv.conf").read_bytes()
+    laptop.file("/etc/resolv.conf").write_text(f"nameserver {namespaces.DNS}\n")
+    assert dicom.fetch(laptop.enter, study.uid, PACS_NAME).digests == study.digests
+    laptop.file("/etc/resolv.conf").write_bytes(resolv_conf)
     report = dicom.Report.make(lab, study)
     dicom.send(laptop.enter, report)
     assert report.uid in pacs.stored()
-    laptop.file("/etc/resolv.conf").write_text(f"nameserver {namespaces.DNS}\n")
-    assert dicom.fetch(laptop.enter, study.uid, PACS_NAME).digests == study.digests
     assert "ipsec0" in before.difference(Snapshot.take(laptop))
 
     client.stop()
-    laptop.file("/etc/resolv.conf").write_text("# written by the hotel\nsearch hotel.test\nnameserver 192.168.77.1\n")
     assert before.difference(Snapshot.take(laptop)) == ""
     packets = wire.stop()
     sorts = capture.tally(packets[mark:])
@@ -89,10 +89,11 @@ def test_the_hotel_router_can_change_its_ports(lab: Run) -> None:
     town, papers = Topology.up(lab), Papers.issue()
     gateway, client = StrongSwan.gateway(lab, town.gateway, papers), StrongSwan.client(lab, town.laptop, papers)
     client.initiate()
-    assert re.search(r"198.51.100.2\[[23]\d{4}\]", gateway.sas())
+    heard_from = r"received packet: from 198.51.100.2\[{}\d{{3}}\]"
+    assert not re.search(heard_from.format("50"), gateway.log())
     town.rebind("50000-50999")
     client.rekey_child()
-    assert re.search(r"198.51.100.2\[50\d{3}\]", gateway.sas())
+    assert re.search(heard_from.format("50"), gateway.log())
 
 
 def test_the_laptops_etc_home_and_run_are_its_own(lab: Run) -> None:
@@ -114,7 +115,7 @@ def test_an_unapproved_program_really_runs_as_the_doctor_and_ends(lab: Run) -> N
     laptop = Laptop.boot(lab, Topology.up(lab).laptop)
     stranger = Unapproved.start(laptop)
     process = Path(f"/proc/{stranger.program.pid}")
-    assert os.readlink(process / "exe") == "/home/doctor/desk-remote"
+    assert str((process / "exe").readlink()) == "/home/doctor/desk-remote"
     assert process.stat().st_uid == laptop.uid
     stranger.end()
     assert not process.exists()

@@ -80,7 +80,7 @@ class Fetched:
 
 
 def fetch(enter: Sequence[str], study: str, host: str = PACS) -> Fetched:
-    """Fetch a study by WADO-RS from wherever `enter` leads, byte for byte as it is stored."""
+    """Fetch all that is stored of a study by WADO-RS from wherever `enter` leads, byte for byte."""
     argv = (*FETCH, "study", f"http://{host}:{HTTP_PORT}/dicom-web/studies/{study}")
     answer = json.loads(run_command(argv, enter=enter, seconds=60))
     return Fetched(tuple(answer["sha256"]), answer["bytes"], answer["seconds"])

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGKILL
 from typing import Self
 
 from tests.lab import fetch, resolver
@@ -28,7 +29,7 @@ class Orthanc:
         storage = str(run.path("orthanc", "storage"))
         config = run.path("orthanc", "orthanc.json")
         config.write_text(json.dumps({**SETTINGS, "StorageDirectory": storage, "IndexDirectory": storage}))
-        program = run.start("orthanc", (ORTHANC, str(config)), enter=space.enter)
+        program = run.start("orthanc", (ORTHANC, str(config)), enter=space.enter, ending=SIGKILL)
         program.wait_ready(lambda: b"Orthanc has started" in program.log.read_bytes(), START_SECONDS)
         return cls(program, space)
 
@@ -42,7 +43,7 @@ class Orthanc:
         return tuple(sorted(found["MainDicomTags"]["SOPInstanceUID"] for found in json.loads(answer)))
 
     def stop(self) -> None:
-        """End the PACS and wait for it."""
+        """End the PACS in order and wait for it (it takes 2 s; the end of the run does not wait)."""
         self.program.stop()
 
 

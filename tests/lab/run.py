@@ -146,15 +146,16 @@ class Run:
         enter: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
+        ending: signal.Signals = signal.SIGTERM,
     ) -> Program:
-        """Start a program that this run will end; its output goes to a log in the scratch folder."""
+        """Start a program that this run will end by a signal; its output goes to a log in the scratch folder."""
         log = self.path("logs", f"{name}.log")
         variables = {**BARE_ENVIRONMENT, **(env or {})}
         with log.open("ab") as output:
             process = subprocess.Popen((*enter, *argv), stdin=stdin, stdout=output, stderr=output, env=variables)
         self._remember(process.pid)
         program = Program(name, process, log)
-        self.undo.callback(program.stop)
+        self.undo.callback(program.stop, by=ending)
         return program
 
     def _remember(self, pid: int) -> None:
