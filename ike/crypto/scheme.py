@@ -3,7 +3,7 @@
 from enum import Enum
 
 from ike.errors import PeerError
-from ike.registry import HashAlgorithm
+from ike.registry import HashAlgorithm, NotifyType
 
 
 class Family(Enum):
@@ -42,7 +42,9 @@ class SignatureScheme(Enum):
     @property
     def words(self) -> str:
         """The scheme for people and logs."""
-        return self.family.value if self is SignatureScheme.ED25519 else f"{self.family.value} {self.hash.name}"
+        if self is SignatureScheme.ED25519:
+            return self.family.value
+        return f"{self.family.value} with SHA-{8 * DIGEST_SIZES[self.hash]}"
 
     @property
     def identifier(self) -> bytes:
@@ -54,7 +56,11 @@ class SignatureScheme(Enum):
         """Read an AlgorithmIdentifier; only the exact octets of a known one are understood."""
         scheme = SCHEMES.get(identifier)
         if scheme is None:
-            raise PeerError("the signature is of a kind that is not accepted", code="gateway.signature")
+            raise PeerError(
+                "the signature is of a kind that is not accepted",
+                code="gateway.signature",
+                notify=NotifyType.AUTHENTICATION_FAILED,
+            )
         return scheme
 
 

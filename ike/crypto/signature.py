@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ike.crypto.scheme import Family, SignatureScheme
 from ike.errors import ConfigError, PeerError
-from ike.registry import HashAlgorithm
+from ike.registry import HashAlgorithm, NotifyType
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
@@ -24,9 +25,9 @@ def verify(key: PublicKey, scheme: SignatureScheme, data: bytes, signature: byte
     try:
         fits = _verify(key, scheme, data, signature)
     except (InvalidSignature, ValueError, UnsupportedAlgorithm) as error:
-        raise PeerError("the signature is not by the certificate's key", code="gateway.signature") from error
+        raise _refused("the signature is not by the certificate's key") from error
     if not fits:
-        raise PeerError(f"the certificate's key cannot make {scheme.family.value} signatures", code="gateway.signature")
+        raise _refused(f"the certificate's key cannot make {scheme.family.value} signatures")
 
 
 def _verify(key: PublicKey, scheme: SignatureScheme, data: bytes, signature: bytes) -> bool:
@@ -40,6 +41,28 @@ def _verify(key: PublicKey, scheme: SignatureScheme, data: bytes, signature: byt
         case _:
             return False
     return True
+
+
+def curve_of(key: PublicKey) -> SignatureScheme | None:
+    """Give the ECDSA scheme whose hash belongs to the key's curve (RFC 4754 §3), None for other keys."""
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return None
+    return SignatureScheme((Family.ECDSA, CURVE_HASHES[key.curve.name]))
+
+
+def raw_to_der(raw: bytes, coordinate: int) -> bytes:
+    """Turn r||s of RFC 4754 §3 into the DER that verifying takes."""
+    if len(raw) != 2 * coordinate:
+        raise _refused(f"the signature has {len(raw)} octets, not {2 * coordinate}")
+    return encode_dss_signature(int.from_bytes(raw[:coordinate]), int.from_bytes(raw[coordinate:]))
+
+
+def raw_from_der(signature: bytes, coordinate: int) -> bytes:
+    """Turn our own DER signature into r||s of RFC 4754 §3."""
+    try:
+        return b"".join(number.to_bytes(coordinate) for number in decode_dss_signature(signature))
+    except (ValueError, OverflowError) as error:
+        raise ConfigError("the signature that our key made is not an ECDSA one") from error
 
 
 def acceptable(key: object) -> PublicKey:
@@ -116,13 +139,16 @@ def load_private_key(pem: bytes, password: bytes | None = None) -> FileKey:
 def _own_schemes(key: PrivateKey) -> list[SignatureScheme]:
     match key:
         case ec.EllipticCurvePrivateKey():
-            first = SignatureScheme((Family.ECDSA, CURVE_HASHES[key.curve.name]))
-            others = [scheme for scheme in SignatureScheme if scheme.family is Family.ECDSA and scheme is not first]
-            return [first, *others]
+            ecdsa = (scheme for scheme in SignatureScheme if scheme.family is Family.ECDSA)
+            return sorted(ecdsa, key=lambda scheme: scheme is not curve_of(key.public_key()))
         case rsa.RSAPrivateKey():
             return [scheme for scheme in SignatureScheme if scheme.family in (Family.RSA_PSS, Family.RSA_PKCS1)]
         case _:
             return [SignatureScheme.ED25519]
+
+
+def _refused(detail: str) -> PeerError:
+    return PeerError(detail, code="gateway.signature", notify=NotifyType.AUTHENTICATION_FAILED)
 
 
 def _padding(scheme: SignatureScheme) -> padding.AsymmetricPadding:

@@ -1,0 +1,158 @@
+"""Judges a certificate chain against the policy's own anchors at an instant; never knows the system's authorities.
+
+OpenSSL builds the path and judges signatures, validity, CA flags, path lengths and name constraints. We add
+what it does not look at: key sizes, weak hashes, and what the leaf and its issuers may be used for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from cryptography import x509
+from OpenSSL import crypto as openssl
+
+from ike.crypto.certificates import Certificate, CertificateError, decode
+from ike.errors import ConfigError, PeerError
+
+
+class Role(Enum):
+    """Whose certificate is judged; a client's may also be for clientAuth."""
+
+    GATEWAY = "gateway"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain that holds: the leaf, its issuers up to the anchor, and when the first of them expires."""
+
+    leaf: Certificate
+    issuers: tuple[Certificate, ...]
+    valid_until: float
+
+
+def leaf_of(bag: Sequence[bytes]) -> Certificate:
+    """Find the peer's own certificate: by RFC 7296 §3.6 the first, but bundles come in any order."""
+    if not bag:
+        raise CertificateError("no certificate came", code="gateway.certificate.missing")
+    if len(bag) > MAX_CERTIFICATES or sum(map(len, bag)) > MAX_OCTETS:
+        raise CertificateError(f"more than {MAX_CERTIFICATES} certificates or {MAX_OCTETS} octets of them came")
+    readable = _readable(bag)
+    return next((certificate for certificate in readable if not certificate.is_authority), None) or decode(bag[0])
+
+
+def verify_chain(
+    leaf: Certificate, bag: Sequence[bytes], anchors: Sequence[bytes], wall: float, role: Role = Role.GATEWAY
+) -> Chain:
+    """Accept the leaf for signing an AUTH now, or say in CertificateError why not.
+
+    `bag` holds what else came, in any order; what cannot be read in it is passed over.
+    """
+    if not anchors:
+        raise ConfigError("no trust anchor is given")
+    path = _build(leaf, [other for other in _readable(bag[:MAX_CERTIFICATES]) if other != leaf], anchors, wall)
+    issuers = tuple(decode(der) for der in path[1:])
+    _check_hashes(leaf, issuers, frozenset(anchors))
+    _check_usage(leaf, issuers, frozenset(anchors), role)
+    return Chain(leaf, issuers, min(certificate.not_after for certificate in (leaf, *issuers)))
+
+
+def _build(leaf: Certificate, others: Sequence[Certificate], anchors: Sequence[bytes], wall: float) -> list[bytes]:
+    """Let OpenSSL find the path; an anchor may be an intermediate, or the leaf itself."""
+    store = _store(anchors, wall)
+    try:
+        untrusted = [_openssl(other.der) for other in others]
+        path = openssl.X509StoreContext(store, _openssl(leaf.der), untrusted).get_verified_chain()
+    except openssl.X509StoreContextError as error:
+        raise _refusal(error) from error
+    except openssl.Error as error:
+        raise CertificateError("a certificate cannot be read") from error
+    return [openssl.dump_certificate(openssl.FILETYPE_ASN1, certificate) for certificate in path]
+
+
+def _store(anchors: Sequence[bytes], wall: float) -> openssl.X509Store:
+    store = openssl.X509Store()
+    store.set_time(datetime.fromtimestamp(wall, UTC))
+    store.set_flags(openssl.X509StoreFlags.PARTIAL_CHAIN)
+    try:
+        for anchor in anchors:
+            store.add_cert(_openssl(anchor))
+    except openssl.Error as error:
+        raise ConfigError("a trust anchor cannot be read") from error
+    return store
+
+
+def _openssl(der: bytes) -> openssl.X509:
+    return openssl.load_certificate(openssl.FILETYPE_ASN1, der)
+
+
+def _refusal(error: openssl.X509StoreContextError) -> CertificateError:
+    number, depth, reason = error.errors
+    subject = x509.Name.rfc4514_string(error.certificate.to_cryptography().subject)
+    whose = "the certificate" if depth == 0 else "an issuing certificate"
+    return CertificateError(f"{whose} {subject!r}: {reason}", code=CODES.get(number, CertificateError.code))
+
+
+def _readable(bag: Sequence[bytes]) -> list[Certificate]:
+    readable = []
+    for der in bag:
+        try:
+            readable.append(decode(der))
+        except PeerError:
+            continue
+    return readable
+
+
+def _check_hashes(leaf: Certificate, issuers: Sequence[Certificate], anchors: frozenset[bytes]) -> None:
+    for certificate in (leaf, *issuers):
+        if certificate.der not in anchors and certificate.signature_hash in WEAK_HASHES:
+            raise CertificateError(f"the certificate {certificate.title!r} is signed with a weak hash")
+
+
+def _check_usage(leaf: Certificate, issuers: Sequence[Certificate], anchors: frozenset[bytes], role: Role) -> None:
+    """Hold to RFC 4945 §5.1.3: digitalSignature, and a purpose that speaks of IKE, if there are any."""
+    if leaf.is_authority:
+        raise _misused(leaf, "is a certificate authority's")
+    if not leaf.may_sign:
+        raise _misused(leaf, "is not for digital signatures")
+    for certificate in (leaf, *issuers):
+        purposes = certificate.purposes
+        if purposes is not None and certificate.der not in anchors - {leaf.der} and not purposes & PURPOSES[role]:
+            raise _misused(certificate, f"is not for a VPN {role.value}")
+
+
+def _misused(certificate: Certificate, why: str) -> CertificateError:
+    return CertificateError(f"the certificate {certificate.title!r} {why}", code="gateway.certificate.usage")
+
+
+# Fixed by RFC 5280 §4.2.1.12, RFC 4945 §5.1.3.12
+SERVER_AUTH, CLIENT_AUTH = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"
+IPSEC_IKE, IKE_INTERMEDIATE = "1.3.6.1.5.5.7.3.17", "1.3.6.1.5.5.8.2.2"
+ANY_PURPOSE = "2.5.29.37.0"
+
+# OpenSSL's X509_V_ERR_ numbers; what is not here is untrusted
+CODES = {
+    9: "gateway.certificate.not_yet_valid",
+    10: "gateway.certificate.expired",
+    25: "gateway.certificate.usage",  # path length
+    26: "gateway.certificate.usage",  # purpose
+    32: "gateway.certificate.usage",  # an issuer may not sign certificates
+    34: "gateway.certificate.usage",  # unknown critical extension
+    47: "gateway.certificate.usage",  # outside the permitted names
+    48: "gateway.certificate.usage",  # within the excluded names
+    49: "gateway.certificate.usage",  # minimum and maximum of name constraints
+    51: "gateway.certificate.usage",  # unknown kind of name constraint
+    52: "gateway.certificate.usage",  # unreadable name constraint
+    53: "gateway.certificate.usage",  # unreadable name
+    79: "gateway.certificate.usage",  # an issuer is no CA
+}
+
+# Our choices
+MAX_CERTIFICATES = 16
+MAX_OCTETS = 64 * 1024
+WEAK_HASHES = frozenset({"md5", "sha1", "sha224"})
+PURPOSES = {
+    Role.GATEWAY: frozenset({SERVER_AUTH, IPSEC_IKE, IKE_INTERMEDIATE, ANY_PURPOSE}),
+    Role.CLIENT: frozenset({CLIENT_AUTH, SERVER_AUTH, IPSEC_IKE, IKE_INTERMEDIATE, ANY_PURPOSE}),
+}
