@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 from struct import pack
 from typing import ClassVar, Self
 
-from ike.errors import MalformedError
+from ike.errors import MalformedError, PeerError
 from ike.proposal import Proposal, decode_proposals, encode_proposals
 from ike.registry import PayloadType
 from ike.selectors import OtherSelector, Selector, decode_selectors, encode_selectors
@@ -123,10 +123,13 @@ class CfgValue:
 
     def ipv4_subnet(self) -> IPv4Network:
         """Read an IPv4 address and its netmask."""
-        try:
-            return IPv4Network((self.data[:4], str(IPv4Address(self.data[4:]))), strict=False)
-        except ValueError as error:
-            raise MalformedError(f"configuration attribute {self.kind} is not an IPv4 subnet") from error
+        if len(self.data) != 8:
+            raise MalformedError(f"configuration attribute {self.kind} with {len(self.data)} bytes for an IPv4 subnet")
+        host_bits = (int.from_bytes(self.data[4:]) ^ 0xFFFF_FFFF).bit_length()
+        network = IPv4Network((self.data[:4], 32 - host_bits), strict=False)
+        if network.netmask.packed != self.data[4:]:
+            raise MalformedError(f"configuration attribute {self.kind} with a netmask that has holes")
+        return network
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +150,10 @@ class Configuration:
         """Read the body; the reserved bit of an attribute is ignored."""
         kind = body.u8()
         body.take(3)
-        attributes = []
+        attributes: list[CfgValue] = []
         while body.remaining:
+            if len(attributes) == MAXIMUM_ATTRIBUTES:
+                raise PeerError(f"more than {MAXIMUM_ATTRIBUTES} configuration attributes", code="limit.reached")
             attribute, length = body.u16() & ATTRIBUTE_MASK, body.u16()
             attributes.append(CfgValue(attribute, body.take(length)))
         return cls(kind, tuple(attributes))
@@ -162,3 +167,6 @@ class Configuration:
 # Fixed by RFC 7296 §3.9, §3.15.1
 NONCE_SIZES = range(16, 257)
 ATTRIBUTE_MASK = 0x7FFF
+
+# Our choices
+MAXIMUM_ATTRIBUTES = 256

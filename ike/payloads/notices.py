@@ -1,4 +1,4 @@
-"""What one end tells the other: notifications, deletions, vendor ids, payloads we do not know; it never acts on them."""
+"""What one end tells the other: notifications, deletions, vendor ids, and the unknown; it never acts on them."""
 
 from dataclasses import dataclass
 from struct import pack

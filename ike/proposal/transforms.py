@@ -98,14 +98,14 @@ class Proposal:
 
 def decode_proposals(body: Reader) -> tuple[Proposal, ...]:
     """Read the body of an SA payload; each proposal's number is one more than the last's (RFC 7296 §3.3.1)."""
+    if body.remaining > MAXIMUM_SIZE:
+        raise PeerError(f"a security association payload of {body.remaining} bytes", code="limit.reached")
     proposals = _substructures(body, more=2, decode=Proposal.decode)
     if not proposals:
         raise MalformedError("a security association payload without proposals")
     numbers = [proposal.number for proposal in proposals]
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         raise MalformedError(f"proposal numbers {numbers[:8]} do not count up by one")
-    if sum(len(proposal.transforms) for proposal in proposals) > MAXIMUM_TRANSFORMS:
-        raise PeerError(f"more than {MAXIMUM_TRANSFORMS} transforms are offered", code="limit.reached")
     return proposals
 
 
@@ -173,4 +173,4 @@ KEY_LENGTH = pack("!H", SHORT_FORM | AttributeType.KEY_LENGTH)
 SPI_SIZES: dict[int, tuple[int, ...]] = {ProtocolId.IKE: (0, 8), ProtocolId.AH: (4,), ProtocolId.ESP: (4,)}
 
 # Our choices
-MAXIMUM_TRANSFORMS = 512
+MAXIMUM_SIZE = 16_384  # bytes of proposals
