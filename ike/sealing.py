@@ -9,7 +9,7 @@ from typing import Self
 
 from ike.chain import HEADER_SIZE, PAYLOAD_HEADER_SIZE, Header, decode_header, encode_header
 from ike.crypto import Box, IntegrityError
-from ike.errors import PeerError
+from ike.errors import MalformedError, PeerError
 from ike.registry import PayloadType
 from ike.wire import Reader
 
@@ -71,7 +71,7 @@ class Envelope:
         plaintext = box.open(self.iv, self.aad, self.sealed)
         pad = plaintext[-1]
         if pad >= len(plaintext):
-            raise IntegrityError(f"{pad} bytes of padding in {len(plaintext)} bytes")
+            raise MalformedError(f"{pad} bytes of padding in {len(plaintext)} bytes")
         return plaintext[: len(plaintext) - 1 - pad]
 
     @property

@@ -11,7 +11,7 @@ from ipaddress import (
     summarize_address_range,
 )
 from struct import pack
-from typing import Self, TypeGuard
+from typing import Self
 
 from ike.errors import ConfigError, MalformedError
 from ike.registry import TsType
@@ -138,11 +138,6 @@ def narrow(offered: Iterable[Selector], allowed: Sequence[Selector]) -> tuple[Se
     """Cut what was offered down to what is allowed, in the order of the offer (RFC 7296 §2.9)."""
     common = (offer.overlap(rule) for offer in offered for rule in allowed)
     return tuple(dict.fromkeys(selector for selector in common if selector))[:MAXIMUM_SELECTORS]
-
-
-def is_range(selector: Selector | OtherSelector) -> TypeGuard[Selector]:
-    """Tell an IP range from a selector of an unknown type."""
-    return isinstance(selector, Selector)
 
 
 def _decode_one(body: Reader) -> Selector | OtherSelector:
