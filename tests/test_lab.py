@@ -63,6 +63,7 @@ def test_the_images_come_through_strongswans_own_tunnel_and_nothing_else_does(la
     packets = wire.stop()
     sorts = capture.tally(packets[mark:])
     assert capture.in_clear(packets[mark:]) == ()
+    assert 0 < capture.handshake_seconds(packets) < 1
     assert sorts[Sort.IKE] >= 2
     assert sorts[Sort.NAT_TRAVERSAL] > 1000
     assert wire.holds(namespaces.PROBE_WORDS.encode())

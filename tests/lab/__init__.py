@@ -3,10 +3,24 @@
     with Run.open() as run:                                    # unique name, scratch folder, nothing left behind
         town = Topology.up(run)                                # laptop - router - gateway - pacs, about 0.1 s
         papers = Papers.issue()                                # CA, gateway and device certificate
-        gateway = StrongSwan.gateway(run, town.gateway, papers)            # charon answers, connections loaded
-        pacs = Orthanc.start(run, town.pacs)
-        laptop = Laptop.boot(run, town.laptop)                 # own /etc, user `doctor`, system bus place
-        laptop.run(("/usr/bin/id",), user="doctor")
+        files = papers.write_device(run)                       # .certificate .key .anchors, for the policy
+        gateway = StrongSwan.gateway(run, town.gateway, papers)             # charon answers, connection loaded
+        gateway = StrongSwan.gateway(run, town.gateway, papers, replace(GATEWAY, ike_proposals="..."), Charon(...))
+        pacs, study = Orthanc.start(run, town.pacs), Study.make(run)
+        pacs.upload(study.files)
+        start_resolver(run, town.pacs)                         # pacs.hospital.test at 10.50.0.53
+        laptop = Laptop.boot(run, town.laptop)                 # own /etc, /home, /run, user `doctor` (laptop.uid)
+        wifi = Wifi.start(run, laptop)                         # wifi.address is the system bus
+        wifi.switch_to(wifi.open_network("CafeFree"))
+        before, wire = Snapshot.take(laptop), Capture.start(run, town.router)
+        town.send_clear_probe()
+        wire.wait_for(Sort.CLEAR); mark = len(wire.packets())
+        sekisho = Endpoint.start(run, laptop, policy_text, wifi.address)    # sekisho-look, sekishod
+        sekisho.sekisho("connect", "--json").lines             # as the doctor
+        fetch(laptop.enter, study.uid).digests == study.digests
+        stranger = Unapproved.start(laptop); stranger.end()    # really runs as the doctor
+        in_clear(wire.stop()[mark:]) == ()
+        before.difference(Snapshot.take(laptop)) == ""
 
 Everything is bounded by a deadline, ended by pid and removed by name when `run` closes; `sweep()` removes what a
 run left whose own process is gone.

@@ -79,6 +79,12 @@ class Capture:
         return self.packets()
 
 
+def handshake_seconds(packets: tuple[Packet, ...]) -> float:
+    """Measure from the first IKE_SA_INIT request to the last IKE_AUTH answer on the wire."""
+    times = [packet.at for packet in packets if packet.words.endswith((" exchange 34", " exchange 35"))]
+    return times[-1] - times[0]
+
+
 def tally(packets: tuple[Packet, ...]) -> Counter[Sort]:
     """Count the packets of each sort."""
     return Counter(packet.sort for packet in packets)
@@ -131,8 +137,19 @@ def _look_ipv4(packet: bytes) -> tuple[Sort, str]:
     words = f"{words} ports {ports[0]} > {ports[1]}"
     outer = dict(zip((source, destination), ports, strict=True))
     if protocol == UDP and outer.keys() == {GATEWAY, ROUTER_WAN} and outer[GATEWAY] in GATEWAY_PORTS:
-        return GATEWAY_PORTS[outer[GATEWAY]], words
+        sort = GATEWAY_PORTS[outer[GATEWAY]]
+        return sort, words + _inside(body[UDP_HEADER:], sort)
     return Sort.CLEAR, words
+
+
+def _inside(datagram: bytes, sort: Sort) -> str:
+    """Say what a datagram between the two ends is (RFC 3948 §2)."""
+    if sort is Sort.NAT_TRAVERSAL and datagram == b"\xff":
+        return " keepalive"
+    if sort is Sort.NAT_TRAVERSAL and not datagram.startswith(NON_ESP_MARKER):
+        return " esp"
+    message = datagram.removeprefix(NON_ESP_MARKER) if sort is Sort.NAT_TRAVERSAL else datagram
+    return f" exchange {message[18]}"
 
 
 def _look_ipv6(packet: bytes) -> tuple[Sort, str]:
@@ -154,6 +171,8 @@ PORTS = Struct("!HH")
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 TCP, UDP, ICMPV6, HOP_BY_HOP = 6, 17, 58, 0
 NEIGHBOUR_TYPES = frozenset({133, 134, 135, 136, 137, 143})  # discovery, and joining its groups (RFC 4861 §7.2.1)
+UDP_HEADER = 8
+NON_ESP_MARKER = b"\0\0\0\0"
 GATEWAY_PORTS = {500: Sort.IKE, 4500: Sort.NAT_TRAVERSAL}
 
 # Our choices

@@ -1,0 +1,119 @@
+"""Knows how Sekisho itself is run on the lab's laptop: the look helper, the daemon, and the doctor's commands.
+
+Never imports the agent: it starts the installed programs, as a laptop does.
+"""
+
+import json
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from tests.lab.laptop import Laptop
+from tests.lab.run import Program, Run, wait_until
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command of the doctor's printed, how it ended and how long it took."""
+
+    code: int
+    output: str
+    errors: str
+    seconds: float
+
+    @property
+    def lines(self) -> list[dict[str, object]]:
+        """Read the output of a `--json` command."""
+        return [json.loads(line) for line in self.output.splitlines()]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Sekisho as installed on the laptop; the daemon inside it, the look helper in the root network namespace."""
+
+    run: Run = field(repr=False)
+    laptop: Laptop
+    policy: Path
+    bus: str
+    control: str = "/run/sekisho/control"
+    daemons: list[Program] = field(default_factory=list, repr=False)
+    lookers: list[Program] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def start(cls, run: Run, laptop: Laptop, policy: str, bus: str) -> Self:
+        """Write the policy and start both programs; the daemon answers when this returns."""
+        endpoint = cls(run, laptop, run.path("sekisho", "policy.yaml"), bus)
+        endpoint.policy.write_text(policy)
+        endpoint.start_look()
+        endpoint.start_daemon()
+        return endpoint
+
+    @property
+    def look_socket(self) -> Path:
+        return self.run.path("sekisho", "look")
+
+    @property
+    def events_file(self) -> Path:
+        return self.run.path("sekisho", "events.jsonl")
+
+    def start_look(self) -> Program:
+        """Start the look helper where process events can be heard, and wait for its socket."""
+        self.look_socket.unlink(missing_ok=True)
+        program = self.run.start("sekisho-look", (f"{BIN}/sekisho-look", "--socket", str(self.look_socket)))
+        self.lookers.append(program)
+        program.wait_ready(self.look_socket.exists, START_SECONDS)
+        return program
+
+    def start_daemon(self) -> Program:
+        """Start the daemon on the laptop and wait until it answers `status`."""
+        program = self.laptop.start("sekishod", self.daemon_argv())
+        self.daemons.append(program)
+        program.wait_ready(lambda: self.sekisho("status").code not in (1, 6), START_SECONDS)
+        return program
+
+    def daemon_argv(self) -> tuple[str, ...]:
+        """Write the daemon's command line, for whoever starts a second one."""
+        flags = {
+            "--policy": self.policy,
+            "--control": self.control,
+            "--look": self.look_socket,
+            "--state": self.run.path("sekisho", "state", "x").parent,
+            "--events": self.events_file,
+            "--system-bus": self.bus,
+        }
+        return (f"{BIN}/sekishod", *(str(word) for pair in flags.items() for word in pair))
+
+    def sekisho(self, *words: str, seconds: float = 30.0) -> Answer:
+        """Run `sekisho WORDS` as the doctor."""
+        began = time.monotonic()
+        done = self.laptop.doctor(f"{BIN}/sekisho", *words, seconds=seconds)
+        took = time.monotonic() - began
+        return Answer(done.returncode, done.stdout.decode(), done.stderr.decode(), took)
+
+    def status(self) -> dict[str, object]:
+        """Ask for the state now."""
+        return self.sekisho("status", "--json").lines[-1]
+
+    def wait_for_state(self, state: str, seconds: float) -> None:
+        """Wait until the daemon tells a state."""
+        wait_until(lambda: self.status().get("state") == state, f"the state {state}", seconds)
+
+    def events(self) -> list[dict[str, object]]:
+        """Read the events recorded up to now."""
+        return [json.loads(line) for line in self.events_file.read_text().splitlines()]
+
+    def stop_daemon(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """End the daemon and return its exit code; SIGKILL plays a crash."""
+        return self.daemons[-1].stop(by=by)
+
+    def stop_look(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """End the look helper and return its exit code."""
+        return self.lookers[-1].stop(by=by)
+
+
+# Our choices
+BIN = Path(sys.executable).parent
+START_SECONDS = 15.0
