@@ -1,6 +1,7 @@
 """Proves the lab by strongSwan's own client, before anything of ours runs in it, and that nothing is left behind."""
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import capture, dicom, namespaces, preflight, run
+from tests.lab import capture, dicom, namespaces, preflight, road, run
 from tests.lab.capture import Capture, Sort
 from tests.lab.laptop import Laptop
 from tests.lab.namespaces import Topology
@@ -95,6 +96,53 @@ def test_the_hotel_router_can_change_its_ports(lab: Run) -> None:
     town.rebind("50000-50999")
     client.rekey_child()
     assert re.search(heard_from.format("50"), gateway.log())
+
+
+def test_the_road_can_be_narrow_lossy_or_cut_and_good_again(lab: Run) -> None:
+    town = Topology.up(lab)
+    town.gateway.ip(f"route add {namespaces.LAPTOP} via {namespaces.ROUTER_WAN}")
+
+    def passes(size: int, *how: str) -> bool:
+        argv = ("/usr/bin/ping", "-n", "-c", "1", "-W", "0.2", "-s", str(size), *how, namespaces.GATEWAY)
+        return town.laptop.attempt(*argv).returncode == 0
+
+    assert passes(100)
+    assert passes(2000)
+    road.drop_fragments(town)
+    assert passes(100)
+    assert not passes(2000)
+    road.heal(town)
+    road.narrow(town, 1280)
+    road.hide_path_mtu(town)
+    assert passes(1200, "-M", "do")
+    assert not passes(1300, "-M", "do")
+    road.heal(town)
+    assert passes(1300, "-M", "do")
+    road.lose(town, 50)
+    flood = ("/usr/bin/ping", "-n", "-q", "-c", "400", "-i", "0.002", "-W", "0.2", namespaces.GATEWAY)
+    answered = re.search(r"(\d+) received", town.laptop.attempt(*flood).stdout.decode())
+    assert answered is not None
+    assert 20 < int(answered[1]) < 250
+    road.heal(town)
+    road.cut(town)
+    assert not passes(100)
+    road.heal(town)
+    assert passes(2000)
+
+
+def test_a_socket_opened_inside_a_namespace_speaks_from_there(lab: Run) -> None:
+    town = Topology.up(lab)
+    with town.laptop.inside(lambda: socket.create_server(("192.168.77.10", 0))) as listener:
+        port = listener.getsockname()[1]
+        address = ("192.168.77.10", port)
+        with town.router.inside(lambda: socket.create_connection(address, 5)) as caller:
+            assert caller.getsockname()[0] == namespaces.ROUTER_LAN
+
+
+def test_a_missing_program_is_one_sentence_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(preflight.PROGRAMS, "/usr/sbin/nowhere", "nothing")
+    sentence = "/usr/sbin/nowhere is missing: apt-get install --no-install-recommends nothing, or make setup."
+    assert preflight.missing() == (sentence,)
 
 
 def test_the_laptops_etc_home_and_run_are_its_own(lab: Run) -> None:

@@ -3,6 +3,7 @@
 Never keeps them beyond the run; `tests.certificates` makes every certificate.
 """
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -30,13 +31,17 @@ class Papers:
         )
 
     def write_device(self, run: Run) -> "DeviceFiles":
-        """Write what the laptop needs: its certificate, its key (owner only) and the authority's certificate."""
+        """Write what the laptop needs: its certificates, leaf first, its key, and the authority's certificate."""
         files = DeviceFiles(*(run.path("device", name) for name in ("device.pem", "device.key", "ca.pem")))
-        files.certificate.write_bytes(self.device.pem)
+        files.certificate.write_bytes(b"".join((self.device.pem, *map(_as_pem, self.device.chain))))
         files.key.touch(mode=0o600)
         files.key.write_bytes(self.device.key_pem)
         files.anchors.write_bytes(self.authority.pem)
         return files
+
+
+def _as_pem(der: bytes) -> bytes:
+    return ssl.DER_cert_to_PEM_cert(der).encode()
 
 
 @dataclass(frozen=True)
