@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+from ike.crypto import Dice as Dice
 from ike.crypto import SignatureScheme
 from ike.identity import Identity
 from ike.proposal import ESP_DEFAULT, IKE_DEFAULT, Proposal
@@ -35,7 +36,7 @@ class Timers:
     attempt: float = 60.0  # how long one connect may take before it is given up
     auth_tries: int = 5  # unanswered IKE_AUTH sendings before a fresh IKE_SA_INIT: the first one may have been damaged
     liveness: float = 10.0  # silence before the peer is asked whether it lives
-    suspect: float = 10.0  # silence after that question before the peer counts as lost
+    probing: Schedule = field(default=Schedule(first=1.0, factor=1.0, cap=1.0, tries=10))  # then it is lost
     child_rekey: float = 3600.0
     ike_rekey: float = 14400.0
     jitter: float = 0.1  # share of a rekey time by which it may come earlier or later

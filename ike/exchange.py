@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ike.config import Instant, Terms
-from ike.crypto import Dice
+from ike.config import Dice, Instant, Terms
 from ike.effects import Effects, Transmit
 from ike.fragment import seal_fragments
 from ike.message import Header, Message
-from ike.payloads import Payload
-from ike.registry import ExchangeType
+from ike.payloads import Notify, Payload
+from ike.registry import ExchangeType, NotifyType, ProtocolId
 from ike.state import IkeSa, Task
 from ike.window import Place
 
@@ -35,6 +34,14 @@ def answer(sa: IkeSa, request: Header, payloads: Sequence[Payload], dice: Dice) 
     header = replace(request, initiator=sa.initiator, response=True)
     datagrams = _seal(sa, header, payloads, dice)
     return replace(sa, window=sa.window.answering(datagrams)), _transmit(sa, datagrams)
+
+
+def refuse(
+    sa: IkeSa, request: Header, why: NotifyType, dice: Dice, *, data: bytes = b"", spi: bytes = b""
+) -> tuple[IkeSa, Effects]:
+    """Answer a request with an error; `spi` names the Child SA it is about."""
+    protocol = ProtocolId.ESP if spi else 0
+    return answer(sa, request, (Notify(why, data, protocol, spi),), dice)
 
 
 def repeat(sa: IkeSa) -> Effects:

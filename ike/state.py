@@ -1,15 +1,15 @@
 """One frozen class per state of a session, each owning only what is true while it lasts; it decides nothing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Literal
+from typing import Literal, Self
 
-from ike.box import Box
 from ike.config import Config, Endpoint, ResponderConfig, Terms
-from ike.crypto import KeyAgreement, SignatureScheme
+from ike.crypto import Box, KeyAgreement, SignatureScheme
 from ike.effects import ChildSa, Summary
 from ike.errors import IkeError
 from ike.keys import IkeKeys, Suite
+from ike.message import Header
 from ike.payloads import Payload, SecurityAssociation
 from ike.window import Pending, Window
 
@@ -111,6 +111,7 @@ class Child:
     sa: ChildSa
     rekey_at: float
     stop_at: float
+    outbound: bool  # we send on it
     phase: Phase = Phase.LIVE
     until: float | None = None
 
@@ -164,6 +165,7 @@ class Opening:
     ni: bytes = field(repr=False)
     nr: bytes = field(repr=False)
     hashes: tuple[int, ...]  # what the peer's SIGNATURE_HASH_ALGORITHMS says
+    suite: str  # the IKE suite in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ class AuthSigning:
     started: float
     sa: IkeSa
     opening: Opening
+    cookie: bool  # one was demanded, perhaps by a forger
     wary: bool
     ticket: int
     scheme: SignatureScheme
@@ -187,6 +190,7 @@ class AuthSent:
     started: float
     sa: IkeSa
     opening: Opening
+    cookie: bool
     wary: bool
     child_spi: int
     offer: SecurityAssociation
@@ -216,14 +220,14 @@ class AnswerSigning:
     """The client is authenticated; our own signature is being made, then `others` go out with it."""
 
     config: ResponderConfig
-    started: float
     until: float
     sa: IkeSa
+    request: Header
     ticket: int
     scheme: SignatureScheme
     legacy: bool  # the client announced no hashes: RFC 4754 methods
     others: tuple[Payload, ...] = field(repr=False)
-    child: ChildSa
+    child: ChildSa | None
     summary: Summary
 
 
@@ -247,14 +251,44 @@ class Established:
     ike_stop_at: float
     poked_at: float = float("-inf")  # when an unprotected message last made us ask
 
+    def by_name(self, name: bytes) -> IkeSa | None:
+        """Find the IKE SA that we named so."""
+        return next((sa for sa in (self.ike, *self.others) if sa.name == name), None)
+
+    def having(self, sa: IkeSa) -> Self:
+        """Put an IKE SA in the place of its former self."""
+        if sa.name == self.ike.name:
+            return replace(self, ike=sa)
+        return replace(self, others=tuple(sa if sa.name == other.name else other for other in self.others))
+
+    def inbound(self, spi: int) -> Child | None:
+        """Find the Child SA that we receive on under an SPI."""
+        return next((child for child in self.children if child.sa.spi_in == spi), None)
+
+    def outward(self, spi: int) -> Child | None:
+        """Find the Child SA that the peer receives on under an SPI."""
+        return next((child for child in self.children if child.sa.spi_out == spi), None)
+
+    def keeping(self, child: Child) -> Self:
+        """Put a Child SA in the place of its former self, or add it as the newest."""
+        if self.inbound(child.sa.spi_in) is None:
+            return replace(self, children=(*self.children, child))
+        same = child.sa.spi_in
+        return replace(self, children=tuple(child if one.sa.spi_in == same else one for one in self.children))
+
+    @property
+    def newest(self) -> Child | None:
+        """The Child SA to send on."""
+        return next((child for child in reversed(self.children) if child.phase is Phase.LIVE), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """The end is decided; `last_words` go out as soon as the window is free, and `until` it ends anyway."""
+    """The end is decided; `last_words` go out as soon as the window is free, and at `until` it is over anyway."""
 
     terms: Terms
     sa: IkeSa
-    last_words: Payload
+    last_words: Payload | None
     until: float
     error: IkeError | None
     by: Literal["us", "peer"]
