@@ -1,0 +1,1 @@
+"""Looking at the machine, one module per fact: each answers what was seen or `Unseen(why)`, and judges nothing."""

@@ -1,0 +1,145 @@
+"""The daemon's end of the talk with `sekisho-look`.
+
+It asks and listens; it neither looks for itself nor connects again: when the helper is gone it raises
+`LookLost`, and what that means for an open tunnel is the gate's to say.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from agent.posture.facts import Observed, Programs, Unseen
+from agent.probes.codec import (
+    LONGEST_ANSWER,
+    CodecError,
+    Looked,
+    LookedAgain,
+    Missed,
+    Pushed,
+    Ready,
+    Refusal,
+    Said,
+    Scope,
+    Started,
+    decode,
+    encode_scope,
+)
+
+__all__ = ["LookClient", "LookLost", "LookedAgain", "Missed", "Pushed", "Scope", "Started"]
+
+
+class LookLost(Exception):  # noqa: N818 - the name that the gate's event has too
+    """The helper is gone, late or not understood; the text says which in one clause."""
+
+
+class LookClient:
+    """One connection to the helper; `blind` says why it cannot report starting programs, if it cannot."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, blind: str | None) -> None:
+        """Take over a connection on which the helper has said that it is ready."""
+        self.blind = blind
+        self._writer = writer
+        self._pushed: asyncio.Queue[Pushed | None] = asyncio.Queue()
+        self._answer: asyncio.Future[Looked] | None = None
+        self._lost: LookLost | None = None
+        self._listening = asyncio.create_task(self._listen(reader))
+
+    @classmethod
+    async def connect(cls, path: Path, seconds: float = 2.0) -> Self:
+        """Connect and wait for the helper's first line; raise `LookLost` when there is none in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_ANSWER)
+                try:
+                    return cls(reader, writer, await _greet(reader))
+                except BaseException:
+                    writer.close()
+                    raise
+        except TimeoutError as error:
+            raise LookLost("the look helper does not answer") from error
+        except OSError as error:
+            raise LookLost(f"the look helper cannot be reached ({error.strerror or error})") from error
+
+    async def look(self, scope: Scope, seconds: float = 5.0) -> Observed[Programs] | Unseen:
+        """Look now, and have programs of this scope reported from now on; one look at a time."""
+        if self._lost is not None:
+            raise self._lost
+        self._answer = asyncio.get_running_loop().create_future()
+        self._writer.write(encode_scope(scope))
+        try:
+            async with asyncio.timeout(seconds):
+                return (await self._answer).programs
+        except TimeoutError as error:
+            self._lose(LookLost("the look helper did not answer a look in time"))
+            raise LookLost("the look helper did not answer a look in time") from error
+
+    async def events(self) -> AsyncIterator[Pushed]:
+        """Give what the helper reports unasked, as it comes; end by raising `LookLost`."""
+        while (pushed := await self._pushed.get()) is not None:
+            yield pushed
+        raise self._lost or LookLost("the look helper was left")
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._lose(LookLost("the look helper was left"))
+        self._listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._listening
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while self._lost is None:
+                self._take(await _read(reader))
+        except LookLost as lost:
+            self._lose(lost)
+
+    def _take(self, said: Said) -> None:
+        match said:
+            case Looked():
+                if self._answer is None or self._answer.done():
+                    raise LookLost("the look helper answered what was not asked")
+                self._answer.set_result(said)
+            case Started() | Missed() | LookedAgain():
+                if self._pushed.qsize() >= MOST_UNHEARD:
+                    raise LookLost("the look helper reports faster than it is heard")
+                self._pushed.put_nowait(said)
+            case Refusal(why):
+                raise LookLost(why)
+            case Ready():
+                raise LookLost("the look helper greeted twice")
+
+    def _lose(self, lost: LookLost) -> None:
+        if self._lost is not None:
+            return
+        self._lost = lost
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(lost)
+        self._pushed.put_nowait(None)
+        self._writer.close()
+
+
+async def _greet(reader: asyncio.StreamReader) -> str | None:
+    match await _read(reader):
+        case Ready(blind):
+            return blind
+        case Refusal(why):
+            raise LookLost(why)
+        case _:
+            raise LookLost("the look helper did not greet")
+
+
+async def _read(reader: asyncio.StreamReader) -> Said:
+    try:
+        return decode(await reader.readuntil(b"\n"))
+    except (asyncio.IncompleteReadError, OSError) as error:
+        raise LookLost("the look helper hung up") from error
+    except asyncio.LimitOverrunError as error:
+        raise LookLost(f"the look helper said a line longer than {LONGEST_ANSWER} bytes") from error
+    except CodecError as error:
+        raise LookLost(f"the look helper is not understood: {error}") from error
+
+
+# Our choices.
+MOST_UNHEARD = 4_096

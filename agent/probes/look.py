@@ -1,0 +1,174 @@
+"""`sekisho-look`: the part of looking that needs rights, as a program of its own behind a unix socket.
+
+It runs in the root network namespace, where the kernel reports processes. It sends no traffic, writes
+nothing but its socket with the lock beside it, runs no other program, and gives up all rights but three.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import json
+import os
+import pwd
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from agent.probes.codec import Scope, write_programs
+from agent.probes.digests import Digests
+from agent.probes.exec_events import EventsError, ExecEvents
+from agent.probes.packages import DPKG, Packages
+from agent.probes.programs import ProgramProbe
+from agent.probes.rights import Capability, keep_only, list_missing
+from agent.probes.serving import Host
+
+
+class LookError(Exception):
+    """Why the helper cannot do its work, as one sentence for the person who started it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; the exit status is 0 after a clean end, 1 when it could not work, 2 for wrong usage."""
+    options = _parser().parse_args(argv)
+    try:
+        if options.once:
+            return _look_once(frozenset(options.uid or [os.getuid()]))
+        return _serve(options.socket, frozenset({0, *options.user}))
+    except LookError as error:
+        print(f"sekisho-look: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sekisho-look",
+        description="Tells the Sekisho daemon which programs the judged users run. It only looks: no traffic, "
+        "no writing, no other program started.",
+    )
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--socket", type=Path, metavar="PATH", help="serve the daemon on this unix socket")
+    how.add_argument("--once", action="store_true", help="look once, print what was seen as JSON, and end")
+    parser.add_argument(
+        "--user",
+        type=_find_uid,
+        action="append",
+        default=[],
+        metavar="USER",
+        help="a user (name or number) who may connect to the socket besides root; may be repeated",
+    )
+    parser.add_argument(
+        "--uid",
+        type=_find_uid,
+        action="append",
+        metavar="USER",
+        help="with --once: whose programs to look at (default: your own); may be repeated",
+    )
+    return parser
+
+
+def _find_uid(name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"there is no user {name!r}") from None
+
+
+def _look_once(uids: frozenset[int]) -> int:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    probe = _open_probe()
+    json.dump(write_programs(probe.look(Scope(uids))), sys.stdout, indent=2)
+    print()
+    return 0
+
+
+def _serve(path: Path, allowed: frozenset[int]) -> int:
+    missing = list_missing(Capability)
+    if missing:
+        names = ", ".join(f"CAP_{capability.name}" for capability in missing)
+        raise LookError(f"it lacks the right {names}; start it as root or by its systemd unit.")
+    with _locked(path), _listening(path) as listener:
+        keep_only(Capability)
+        probe, events = _open_probe(), _open_events()
+        print(f"sekisho-look: serving at {path}", file=sys.stderr, flush=True)
+        broken = asyncio.run(_serve_until_told(Host(probe, events, allowed), listener))
+    if broken is not None:
+        raise LookError(f"{broken}.")
+    return 0
+
+
+async def _serve_until_told(host: Host, listener: socket.socket) -> str | None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await host.serve(listener, stop)
+
+
+def _open_probe() -> ProgramProbe:
+    try:
+        return ProgramProbe(Packages(DPKG), Digests(time.time_ns), _boot_clock, Path("/proc"))
+    except OSError as error:
+        raise LookError(f"/proc cannot be opened ({error.strerror}).") from error
+
+
+def _open_events() -> ExecEvents | str:
+    try:
+        return ExecEvents.open()
+    except EventsError as error:
+        return str(error)
+
+
+def _boot_clock() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = path.with_name(path.name + ".lock")
+    try:
+        held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise LookError(f"the socket's lock {lock} cannot be opened ({error.strerror}).") from error
+    try:
+        _lock(held, path)
+        yield
+    finally:
+        os.close(held)
+
+
+def _lock(held: int, path: Path) -> None:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LookError(f"another sekisho-look already serves {path}.") from None
+
+
+@contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    fresh = path.with_name(path.name + ".new")
+    try:
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        listener.bind(os.fspath(fresh))
+        listener.listen()
+        fresh.chmod(0o666)  # everyone may knock; the kernel tells who it is
+        fresh.replace(path)  # whoever sees the socket can connect to it; one left by a killed helper is replaced
+    except OSError as error:
+        listener.close()
+        raise LookError(f"the socket {path} cannot be made ({error.strerror or error}).") from error
+    try:
+        yield listener
+    finally:
+        listener.close()
+        with suppress(OSError):
+            path.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
