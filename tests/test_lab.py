@@ -4,20 +4,24 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.lab import capture, dicom, namespaces, preflight, road, run
 from tests.lab.capture import Capture, Sort
 from tests.lab.laptop import Laptop
 from tests.lab.namespaces import Topology
 from tests.lab.orthanc import PACS_NAME, Orthanc, start_resolver
-from tests.lab.pki import Papers
+from tests.lab.pki import DEVICE_NAME, GATEWAY_NAME, Papers
 from tests.lab.run import LabError, Run, wait_until
 from tests.lab.snapshot import Snapshot
 from tests.lab.strongswan import StrongSwan
+from tests.lab.strongswan_conf import Charon
+from tests.lab.traffic import PingRow, Receiver
 from tests.lab.unapproved import Unapproved
 from tests.lab.wifi import NM, Security, Wifi
 
@@ -96,6 +100,44 @@ def test_the_hotel_router_can_change_its_ports(lab: Run) -> None:
     town.rebind("50000-50999")
     client.rekey_child()
     assert re.search(heard_from.format("50"), gateway.log())
+
+
+def test_long_certificate_chains_cross_a_narrow_road_in_ike_fragments(lab: Run) -> None:
+    root = Authority.create("Root", "rsa-2048")
+    issuing = root.intermediate("Issuing", "rsa-2048").intermediate("Lower", "rsa-2048")
+    papers = Papers(root, issuing.issue(GATEWAY_NAME, key="rsa-2048"), issuing.issue(DEVICE_NAME, key="rsa-2048"))
+    town = Topology.up(lab)
+    road.narrow(town, 1280)
+    road.drop_fragments(town)
+    road.hide_path_mtu(town)
+    StrongSwan.gateway(lab, town.gateway, papers)
+    client = StrongSwan.client(lab, town.laptop, papers)
+    client.initiate()
+    assert {"EF(1/3)", "EF(3/3)"} <= set(re.findall(r"EF\(\d/\d\)", client.log()))
+
+
+def test_the_gateway_demands_cookies_once_an_attempt_is_half_open(lab: Run) -> None:
+    town, papers = Topology.up(lab), Papers.issue()
+    gateway = StrongSwan.gateway(lab, town.gateway, papers, charon=Charon(cookie_threshold=1))
+    client = StrongSwan.client(lab, town.laptop, papers)
+    road.drop_answers(town)
+    with pytest.raises(LabError, match="--initiate"):
+        client.initiate(1)
+    road.heal(town)
+    client.initiate()
+    assert "received COOKIE notify" in client.log()
+    assert gateway.established() == 1
+
+
+def test_the_first_answer_and_the_load_of_a_road_are_measured(lab: Run) -> None:
+    town, papers = Topology.up(lab), Papers.issue()
+    StrongSwan.gateway(lab, town.gateway, papers)
+    client, row = StrongSwan.client(lab, town.laptop, papers), PingRow.start(lab, town.laptop.enter, namespaces.PACS)
+    began = time.time()
+    client.initiate()
+    assert 0 < row.first_answer(5) - began < 5
+    receiver = Receiver.start(lab, town.pacs.enter, namespaces.PACS)
+    assert receiver.measure(town.laptop.enter, 1).megabits > 1
 
 
 def test_the_road_can_be_narrow_lossy_or_cut_and_good_again(lab: Run) -> None:
@@ -187,6 +229,10 @@ def test_networkmanager_shows_the_access_point_in_use_and_a_switch(lab: Run) -> 
         assert shown(point.path, f"{NM}.AccessPoint", "RsnFlags") == flags
     wifi.leave()
     assert shown(device, f"{NM}.Device", "State") == "30"
+    wifi.end_manager()
+    wifi.start_manager()
+    wifi.switch_to(wifi.open_network("CafeFree"))
+    assert shown(device, f"{NM}.Device", "State") == "100"
 
 
 def test_closing_a_run_leaves_no_namespace_no_program_and_no_folder() -> None:

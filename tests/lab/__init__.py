@@ -5,7 +5,7 @@
         papers = Papers.issue()                                # CA, gateway and device certificate
         files = papers.write_device(run)                       # .certificate .key .anchors, for the policy
         gateway = StrongSwan.gateway(run, town.gateway, papers)             # charon answers, connection loaded
-        gateway = StrongSwan.gateway(run, town.gateway, papers, replace(GATEWAY, ike_proposals="..."), Charon(...))
+        gateway = StrongSwan.gateway(run, town.gateway, papers, replace(GATEWAY_SIDE, ike_proposals="..."), Charon(...))
         pacs, study = Orthanc.start(run, town.pacs), Study.make(run)
         pacs.upload(study.files)
         start_resolver(run, town.pacs)                         # pacs.hospital.test at 10.50.0.53

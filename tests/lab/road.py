@@ -16,6 +16,11 @@ def cut(town: Topology) -> None:
     _spoil(town, "forward", "drop")
 
 
+def drop_answers(town: Topology) -> None:
+    """Let requests to the gateway pass and drop what it answers."""
+    _spoil(town, "forward", f"ip saddr {GATEWAY} drop")
+
+
 def drop_fragments(town: Topology) -> None:
     """Drop every IP fragment, as many home routers do; before the kernel could put them together."""
     _spoil(town, "prerouting", "ip frag-off & 0x3fff != 0 drop", priority=BEFORE_DEFRAGMENTATION)

@@ -12,7 +12,7 @@ from tests.certificates import Authority, Issued
 from tests.lab.namespaces import Namespace
 from tests.lab.pki import Papers
 from tests.lab.run import Program, Run, run_command, try_command
-from tests.lab.strongswan_conf import CHARON, CHILD, CLIENT, CONNECTION, GATEWAY, Charon, Connection
+from tests.lab.strongswan_conf import CHARON, CHILD, CLIENT_SIDE, CONNECTION, GATEWAY_SIDE, Charon, Connection
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class StrongSwan:
 
     @classmethod
     def gateway(
-        cls, run: Run, space: Namespace, papers: Papers, connection: Connection = GATEWAY, charon: Charon = CHARON
+        cls, run: Run, space: Namespace, papers: Papers, connection: Connection = GATEWAY_SIDE, charon: Charon = CHARON
     ) -> Self:
         """Start the hospital's gateway with its connection loaded; it answers when this returns."""
         return cls._up(run, space, papers.authority, papers.gateway, connection, charon)
 
     @classmethod
     def client(
-        cls, run: Run, space: Namespace, papers: Papers, connection: Connection = CLIENT, charon: Charon = CHARON
+        cls, run: Run, space: Namespace, papers: Papers, connection: Connection = CLIENT_SIDE, charon: Charon = CHARON
     ) -> Self:
         """Start strongSwan's own client with its connection loaded; `initiate` connects it."""
         return cls._up(run, space, papers.authority, papers.device, connection, charon)
@@ -49,7 +49,7 @@ class StrongSwan:
         return swan
 
     def configure(
-        self, authority: Authority, own: Issued, connection: Connection = GATEWAY, charon: Charon = CHARON
+        self, authority: Authority, own: Issued, connection: Connection = GATEWAY_SIDE, charon: Charon = CHARON
     ) -> None:
         """Write both configuration files and the certificates; `load` makes a running charon read the second."""
         for part in ("x509", "x509ca", "private"):

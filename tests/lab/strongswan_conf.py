@@ -23,7 +23,7 @@ class Charon:
     fragment_size: int = 1280  # of a whole IP packet
     retransmit_tries: int = 5
     retransmit_timeout: float = 1.0
-    always_cookie: bool = False  # demand a cookie before every IKE_SA_INIT is answered
+    cookie_threshold: int = 30  # half-open SAs from which cookies are demanded: 1 is, once there is one such SA
     plugins: str = ""  # further plugins
     more: str = ""  # further lines
 
@@ -35,7 +35,7 @@ class Charon:
             fragment_size=self.fragment_size,
             tries=self.retransmit_tries,
             timeout=self.retransmit_timeout,
-            cookies=ALWAYS_COOKIE if self.always_cookie else "",
+            cookies=self.cookie_threshold,
             more=self.more,
         )
 
@@ -78,8 +78,8 @@ class Connection:
 
 
 # The client's own address for the tunnel comes from the gateway, so its traffic selector is "dynamic".
-GATEWAY = Connection()
-CLIENT = Connection(
+GATEWAY_SIDE = Connection()
+CLIENT_SIDE = Connection(
     identity=DEVICE_NAME,
     peer_identity=GATEWAY_NAME,
     peer=namespaces.GATEWAY,
@@ -95,7 +95,6 @@ PLUGINS = (
     "openssl random nonce sha1 sha2 curve25519 pem pkcs1 pkcs8 x509 revocation constraints pubkey hmac kdf vici "
     "kernel-libipsec kernel-netlink socket-default updown"
 )
-ALWAYS_COOKIE = "cookie_threshold = 1\ncookie_threshold_ip = 1"
 TEXT_FIELDS = (
     "identity", "peer_identity", "peer", "ike_proposals", "esp_proposals", "local_ts", "remote_ts", "fragmentation",
     "ike_rekey", "child_rekey", "liveness", "send_certificate", "unique", "more",
@@ -107,7 +106,8 @@ charon-systemd {{
     fragment_size = {fragment_size}
     retransmit_tries = {tries}
     retransmit_timeout = {timeout}
-    {cookies}
+    cookie_threshold = {cookies}
+    cookie_threshold_ip = {cookies}
     plugins {{
         vici {{
             socket = unix://{folder}/vici

@@ -3,14 +3,13 @@
 Never speaks to the machine's own system bus. The template's gaps are filled as NetworkManager 1.42 would answer.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Self
 
 from tests.lab.laptop import BUS_SOCKET, Laptop
-from tests.lab.run import Run, run_command, try_command
+from tests.lab.run import Program, Run, run_command, try_command
 
 
 class Security(Enum):
@@ -40,7 +39,8 @@ class Wifi:
     """NetworkManager with one wireless device, wlan0."""
 
     address: str
-    enter: Sequence[str] = field(repr=False)
+    laptop: Laptop = field(repr=False)
+    manager: Program | None = field(default=None, repr=False)
     joined: AccessPoint | None = None
     _known: int = 0
 
@@ -48,14 +48,24 @@ class Wifi:
     def start(cls, run: Run, laptop: Laptop) -> Self:
         """Start the laptop's system bus and NetworkManager, with wlan0 there but not connected."""
         socket = run.path(BUS_SOCKET)
-        wifi = cls(f"unix:path={socket}", laptop.enter)
+        wifi = cls(f"unix:path={socket}", laptop)
         bus = laptop.start("dbus", (DBUS_DAEMON, f"--config-file={_bus_config(run, socket)}", "--nofork"))
         bus.wait_ready(socket.exists, START_SECONDS)
-        environment = {"DBUS_SYSTEM_BUS_ADDRESS": wifi.address}
-        mock = laptop.start("networkmanager", MOCK, env=environment)
-        mock.wait_ready(wifi._is_there, START_SECONDS)
-        wifi._prepare()
+        wifi.start_manager()
         return wifi
+
+    def start_manager(self) -> None:
+        """Start NetworkManager, with wlan0 there and nothing in range."""
+        environment = {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
+        self.manager = self.laptop.start("networkmanager", MOCK, env=environment)
+        self.manager.wait_ready(self._is_there, START_SECONDS)
+        self._prepare()
+
+    def end_manager(self) -> None:
+        """End NetworkManager; the bus stays."""
+        if self.manager is not None:
+            self.manager.stop()
+        self.joined = None
 
     def open_network(self, ssid: str) -> AccessPoint:
         """Put an access point without a password in range."""
@@ -71,7 +81,8 @@ class Wifi:
         name = f"ap{self._known}"
         hardware = f"02:5e:c1:50:00:{self._known:02x}"
         station = (f"string:{ssid}", f"string:{hardware}", "uint32:2", "uint32:5180", "uint32:540000", "byte:82")
-        path = self._mock("AddAccessPoint", f"string:{DEVICE}", f"string:{name}", *station, "uint32:0")
+        stored = 0 if security in (Security.OPEN, Security.OWE) else STORED_WITH_PASSWORD
+        path = self._mock("AddAccessPoint", f"string:{DEVICE}", f"string:{name}", *station, f"uint32:{stored}")
         connection = self._mock("AddWiFiConnection", f"string:{DEVICE}", f"string:{name}", f"string:{ssid}", "string:")
         point = AccessPoint(ssid, path, connection)
         self.set_security(point, security)
@@ -119,7 +130,7 @@ class Wifi:
         self._send(NM, path, "org.freedesktop.DBus.Properties.Set", *words)
 
     def _send(self, destination: str, path: str, method: str, *words: str) -> str:
-        return run_command(self._argv(destination, path, method, *words), enter=self.enter, seconds=10).strip()
+        return run_command(self._argv(destination, path, method, *words), enter=self.laptop.enter, seconds=10).strip()
 
     def _argv(self, destination: str, path: str, method: str, *words: str) -> tuple[str, ...]:
         target = (f"--bus={self.address}", "--print-reply=literal", f"--dest={destination}", path, method)
@@ -127,7 +138,7 @@ class Wifi:
 
     def _is_there(self) -> bool:
         argv = self._argv(NM, MANAGER, "org.freedesktop.DBus.Properties.Get", f"string:{NM}", "string:State")
-        return try_command(argv, enter=self.enter).returncode == 0
+        return try_command(argv, enter=self.laptop.enter).returncode == 0
 
 
 def _bus_config(run: Run, socket: Path) -> Path:
@@ -145,6 +156,7 @@ ACTIVE = f"{MANAGER}/ActiveConnection/0"
 # Our choices
 DBUS_DAEMON = "/usr/bin/dbus-daemon"
 DBUS_SEND = "/usr/bin/dbus-send"
+STORED_WITH_PASSWORD = 0x100  # what the template turns into a stored connection with key-mgmt=wpa-psk
 MOCK = ("/usr/bin/python3", "-m", "dbusmock", "--system", "--template", "networkmanager")
 START_SECONDS = 15.0
 BUS_CONFIG = """\
