@@ -17,6 +17,10 @@ pub enum Error {
     },
     /// RFC 4303 §2.1 reserves SPIs 0 to 255.
     ReservedSpi(u32),
+    /// An inbound SA has this SPI already; a second one would forget what was received.
+    SpiInUse(u32),
+    /// A time between keepalives that is none.
+    Keepalive,
     /// A selector that no packet could match.
     Selector(&'static str),
     /// A frame shorter than its header.
@@ -44,6 +48,8 @@ impl fmt::Display for Error {
             Self::Cipher(name) => write!(f, "no such cipher: {name:?}"),
             Self::KeySize { wanted, given } => write!(f, "the key and salt must be {wanted} bytes, not {given}"),
             Self::ReservedSpi(spi) => write!(f, "SPI {spi} is reserved"),
+            Self::SpiInUse(spi) => write!(f, "an inbound SA has the SPI {spi} already"),
+            Self::Keepalive => f.write_str("keepalive must be at least 0.01 seconds"),
             Self::Selector(why) => write!(f, "selector refused: {why}"),
             Self::ShortFrame(length) => write!(f, "a frame of {length} bytes is shorter than its header"),
             Self::FrameFamily(family) => write!(f, "a frame of the unknown address family {family}"),

@@ -7,10 +7,14 @@
 pub mod cipher;
 pub mod error;
 pub mod frame;
+pub mod handle;
 pub mod packet;
+pub mod pump;
 #[cfg(feature = "python")]
 mod python;
 pub mod replay;
 pub mod sa;
 pub mod selector;
 pub mod tally;
+pub mod tun;
+pub mod udp;

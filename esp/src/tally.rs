@@ -142,7 +142,7 @@ pub struct Tally {
 
 impl Tally {
     /// Count packets dropped for one cause.
-    pub fn drop(&self, cause: Cause, packets: u64) {
+    pub fn count_drop(&self, cause: Cause, packets: u64) {
         self.drops[cause as usize].add(packets);
     }
 

@@ -1,0 +1,349 @@
+//! Knows the loop: TUN <-> ESP <-> UDP, IKE beside it, all in one thread. Never waits but in epoll.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+use std::{fmt, io};
+
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sendmsg, shutdown};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::error::{Error, Result};
+use crate::frame;
+use crate::packet::{Header, OVERHEAD, TEXT_AT};
+use crate::sa::{Inbound, Outbound};
+use crate::tally::{Cause, Tally};
+use crate::tun::Tun;
+use crate::udp::{DATAGRAMS, Incoming, Outgoing, Udp, cause};
+
+/// The descriptors between which the pump works.
+pub struct Ports {
+    /// Inner packets.
+    pub tun: Tun,
+    /// ESP and IKE datagrams.
+    pub udp: Udp,
+    /// Our end of the socket pair that carries IKE messages.
+    pub ike: OwnedFd,
+    /// Becomes readable when an order waits.
+    pub wake: Arc<OwnedFd>,
+}
+
+/// What the pump is told to do.
+pub enum Order {
+    /// Receive on one more SA.
+    InstallInbound(Inbound),
+    /// Receive no more on the SA with this SPI.
+    RemoveInbound(u32),
+    /// Send on this SA from now on, to this peer.
+    InstallOutbound(Outbound, SocketAddr),
+    /// Send no more.
+    RemoveOutbound,
+    /// End.
+    Stop,
+}
+
+/// An order, and where to say that it was carried out.
+pub type Post = (Order, mpsc::SyncSender<Result<()>>);
+
+/// Why the loop ended without being told to.
+#[derive(Debug)]
+pub enum Failure {
+    /// The TUN device is gone.
+    Tun(Errno),
+    /// Nobody listens to IKE any more.
+    IkeClosed,
+    /// The kernel refused what it never should.
+    Kernel(&'static str, Errno),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tun(errno) => write!(f, "the TUN device is gone: {}", io::Error::from(*errno)),
+            Self::IkeClosed => f.write_str("the IKE socket was closed"),
+            Self::Kernel(what, errno) => write!(f, "{what}: {}", io::Error::from(*errno)),
+        }
+    }
+}
+
+/// The loop and all that it owns.
+pub struct Pump {
+    ports: Ports,
+    posts: mpsc::Receiver<Post>,
+    tally: Arc<Tally>,
+    keepalive: Duration,
+    inbound: Vec<Inbound>,
+    outbound: Option<(Outbound, SocketAddr)>,
+    last_sent: Duration,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    frame: Box<[u8]>,
+}
+
+impl Pump {
+    /// Make a pump without any SA.
+    pub fn new(ports: Ports, posts: mpsc::Receiver<Post>, tally: Arc<Tally>, keepalive: Duration) -> Self {
+        Self {
+            ports,
+            posts,
+            tally,
+            keepalive,
+            inbound: Vec::new(),
+            outbound: None,
+            last_sent: boot_clock(),
+            incoming: Incoming::new(),
+            outgoing: Outgoing::new(),
+            frame: vec![0; MAX_FRAME].into(),
+        }
+    }
+
+    /// Work until told to stop.
+    pub fn run(&mut self) -> std::result::Result<(), Failure> {
+        let epoll = self.watch().map_err(|errno| Failure::Kernel("epoll", errno))?;
+        let mut events = Vec::with_capacity(TOKENS);
+        loop {
+            events.clear();
+            let timeout = self.send_keepalive();
+            match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(Failure::Kernel("epoll", errno)),
+            }
+            for event in &events {
+                match event.data.u64() {
+                    WAKE => {
+                        if self.obey() {
+                            return Ok(());
+                        }
+                    }
+                    UDP => self.carry_in(),
+                    TUN => self.carry_out()?,
+                    _ => self.carry_ike()?,
+                }
+            }
+        }
+    }
+
+    fn watch(&self) -> rustix::io::Result<OwnedFd> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let Ports { tun, udp, ike, wake } = &self.ports;
+        for (token, fd) in [(WAKE, wake.as_fd()), (UDP, udp.as_fd()), (TUN, tun.as_fd()), (IKE, ike.as_fd())] {
+            epoll::add(&epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
+        }
+        Ok(epoll)
+    }
+
+    /// Carry out every order that waits; say whether to end.
+    fn obey(&mut self) -> bool {
+        // Reading resets the counter; another wake may have come first, then there is nothing to read.
+        let _ = rustix::io::read(&self.ports.wake, &mut [0; 8]);
+        while let Ok((order, done)) = self.posts.try_recv() {
+            let stop = matches!(order, Order::Stop);
+            // Whoever asked may have gone away; the order stands.
+            let _ = done.send(self.carry_out_order(order));
+            if stop {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn carry_out_order(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::InstallInbound(sa) => {
+                if self.inbound.iter().any(|known| known.spi() == sa.spi()) {
+                    return Err(Error::SpiInUse(sa.spi()));
+                }
+                self.inbound.push(sa);
+            }
+            Order::RemoveInbound(spi) => self.inbound.retain(|sa| sa.spi() != spi),
+            Order::InstallOutbound(sa, peer) => {
+                let old = self.outbound.as_ref().map(|(old, _)| old);
+                self.outbound = Some((sa.succeeding(old), peer));
+            }
+            Order::RemoveOutbound => self.outbound = None,
+            Order::Stop => {}
+        }
+        Ok(())
+    }
+
+    /// Keep the NAT's mapping alive (RFC 3948 §2.3); give how long to wait for the next time.
+    fn send_keepalive(&mut self) -> Option<Timespec> {
+        let (_, peer) = self.outbound.as_ref()?;
+        let now = boot_clock();
+        let quiet = now.saturating_sub(self.last_sent);
+        if quiet < self.keepalive {
+            return (self.keepalive - quiet).try_into().ok();
+        }
+        if let Err(errno) = self.ports.udp.send(&KEEPALIVE, *peer) {
+            self.tally.count_drop(cause(errno), 1);
+        }
+        self.last_sent = now;
+        self.keepalive.try_into().ok()
+    }
+
+    /// Take one batch from the network.
+    fn carry_in(&mut self) {
+        match self.incoming.receive(&self.ports.udp) {
+            Ok(()) => self.tally.batches_in.add(1),
+            Err(Errno::AGAIN | Errno::INTR) => return,
+            Err(_) => return self.tally.count_drop(Cause::ReceiveFailed, 1),
+        }
+        let mut inward = Inward {
+            sas: &mut self.inbound,
+            tun: &self.ports.tun,
+            ike: self.ports.ike.as_fd(),
+            tally: &self.tally,
+            authentic: false,
+        };
+        for (source, datagram) in self.incoming.datagrams() {
+            if let Err(cause) = inward.take(source, datagram) {
+                self.tally.count_drop(cause, 1);
+            }
+        }
+        if inward.authentic {
+            self.tally.last_inbound.set(boot_clock().as_millis() as u64);
+        }
+    }
+
+    /// Take one batch from the TUN device.
+    fn carry_out(&mut self) -> std::result::Result<(), Failure> {
+        for _ in 0..DATAGRAMS {
+            let Some(room) = self.outgoing.room() else { break };
+            let space = room.len() - OVERHEAD;
+            let size = match self.ports.tun.read(&mut room[TEXT_AT..TEXT_AT + space]) {
+                Ok(size) => size,
+                Err(Errno::AGAIN | Errno::INTR) => break,
+                Err(errno) => return Err(Failure::Tun(errno)),
+            };
+            let sealed = match &mut self.outbound {
+                Some((sa, _)) => sa.seal(room, size),
+                None => Err(Cause::NoSa),
+            };
+            match sealed {
+                Ok(sealed) => {
+                    self.outgoing.push(sealed);
+                    self.tally.packets_out.add(1);
+                    self.tally.bytes_out.add(size as u64);
+                }
+                Err(cause) => self.tally.count_drop(cause, 1),
+            }
+        }
+        if let Some((_, peer)) = &self.outbound
+            && self.outgoing.flush(&mut self.ports.udp, *peer, &self.tally)
+        {
+            self.last_sent = boot_clock();
+        }
+        Ok(())
+    }
+
+    /// Send the IKE messages that wait on the socket pair.
+    fn carry_ike(&mut self) -> std::result::Result<(), Failure> {
+        for _ in 0..IKE_BATCH {
+            let (size, _) = match recv(&self.ports.ike, &mut *self.frame, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
+                Ok((0, _)) => return Err(Failure::IkeClosed),
+                Ok(received) => received,
+                Err(Errno::AGAIN | Errno::INTR) => break,
+                Err(errno) => return Err(Failure::Kernel("the IKE socket", errno)),
+            };
+            if let Err(cause) = self.send_ike(size) {
+                self.tally.count_drop(cause, 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn send_ike(&mut self, size: usize) -> std::result::Result<(), Cause> {
+        let (peer, message) = frame::split(&self.frame[..size]).map_err(|_| Cause::IkeFrame)?;
+        let clear = peer.port() == IKE_PORT;
+        let start = size - message.len() - if clear { 0 } else { NON_ESP_MARKER.len() };
+        if !clear {
+            self.frame[start..start + NON_ESP_MARKER.len()].copy_from_slice(&NON_ESP_MARKER);
+        }
+        self.ports.udp.send(&self.frame[start..size], peer).map_err(cause)?;
+        if self.outbound.as_ref().is_some_and(|(_, used)| *used == peer) {
+            self.last_sent = boot_clock();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        // The other end must notice even if somebody keeps a copy of ours. It may be closed already.
+        let _ = shutdown(&self.ports.ike, Shutdown::Both);
+    }
+}
+
+/// What a datagram from the network needs on its way in.
+struct Inward<'pump> {
+    sas: &'pump mut [Inbound],
+    tun: &'pump Tun,
+    ike: BorrowedFd<'pump>,
+    tally: &'pump Tally,
+    authentic: bool,
+}
+
+impl Inward<'_> {
+    /// Tell IKE, keepalives and ESP apart (RFC 3948 §2).
+    fn take(&mut self, source: SocketAddr, datagram: &mut [u8]) -> std::result::Result<(), Cause> {
+        if source.port() == IKE_PORT {
+            return self.give_to_ike(source, datagram);
+        }
+        match datagram.strip_prefix(&NON_ESP_MARKER) {
+            Some(message) => self.give_to_ike(source, message),
+            None if *datagram == KEEPALIVE => Ok(()),
+            None => self.open(datagram),
+        }
+    }
+
+    fn open(&mut self, datagram: &mut [u8]) -> std::result::Result<(), Cause> {
+        let header = Header::read(datagram)?;
+        let sa = self.sas.iter_mut().find(|sa| sa.spi() == header.spi).ok_or(Cause::UnknownSpi)?;
+        let opened = sa.open(header, datagram);
+        self.authentic |= matches!(opened, Ok(_) | Err(Cause::Dummy));
+        let packet = opened?;
+        self.tun.write(packet).map_err(refusal)?;
+        self.tally.packets_in.add(1);
+        self.tally.bytes_in.add(packet.len() as u64);
+        Ok(())
+    }
+
+    fn give_to_ike(&self, source: SocketAddr, message: &[u8]) -> std::result::Result<(), Cause> {
+        let header = frame::header(source);
+        let parts = [&header, message].map(io::IoSlice::new);
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        sendmsg(self.ike, &parts, &mut SendAncillaryBuffer::default(), flags).map(drop).map_err(|_| Cause::IkeBacklog)
+    }
+}
+
+/// Say why the TUN device took no packet; that it is gone is noticed when reading.
+fn refusal(errno: Errno) -> Cause {
+    match errno {
+        Errno::IO => Cause::TunDown,
+        _ => Cause::TunRefused,
+    }
+}
+
+/// Read the clock that goes on while the machine sleeps.
+pub fn boot_clock() -> Duration {
+    clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
+}
+
+// Fixed by RFC 3948 and RFC 7296 §2.23.
+
+const IKE_PORT: u16 = 500;
+const NON_ESP_MARKER: [u8; 4] = [0; 4];
+const KEEPALIVE: [u8; 1] = [0xff];
+
+// Our choices.
+
+const WAKE: u64 = 0;
+const UDP: u64 = 1;
+const TUN: u64 = 2;
+const IKE: u64 = 3;
+const TOKENS: usize = 4;
+const IKE_BATCH: usize = 16;
+const MAX_FRAME: usize = 1 << 16;
