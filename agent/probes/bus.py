@@ -1,0 +1,142 @@
+"""One connection to a message bus (D-Bus): properties read with their types checked, and signals heard.
+
+Whatever a peer answers, a wrong type, an error or nothing, is a `BusError` with a reason; it calls no
+method that changes anything.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Self, cast
+
+from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+
+class BusError(Exception):
+    """The bus or a peer on it gave no usable answer; the text says why in one clause."""
+
+
+class Properties:
+    """The properties of one interface of one object, as a peer claims them."""
+
+    def __init__(self, values: Mapping[object, object]) -> None:
+        """Take the decoded answer, of which nothing has been checked yet."""
+        self._values = values
+
+    def number(self, name: str) -> int:
+        """Give an unsigned number."""
+        value = self._take(name, "u")
+        if not isinstance(value, int):
+            raise BusError(f"{name} is no number")
+        return value
+
+    def text(self, name: str, longest: int) -> str:
+        """Give a text of bounded length."""
+        value = self._take(name, "s")
+        if not isinstance(value, str) or len(value) > longest:
+            raise BusError(f"{name} is no text of at most {longest} characters")
+        return value
+
+    def octets(self, name: str, longest: int) -> bytes:
+        """Give a bounded run of bytes."""
+        value = self._take(name, "ay")
+        if not isinstance(value, bytes) or len(value) > longest:
+            raise BusError(f"{name} is longer than {longest} bytes")
+        return value
+
+    def path(self, name: str) -> str | None:
+        """Give the path of an object; None where there is none, which D-Bus writes as `/`."""
+        if name not in self._values:
+            return None
+        value = self._take(name, "o")
+        return str(value) if value != "/" else None
+
+    def paths(self, name: str, most: int) -> list[str]:
+        """Give a bounded list of object paths."""
+        value = self._take(name, "ao")
+        if not isinstance(value, list) or len(value) > most:
+            raise BusError(f"{name} lists more than {most} objects")
+        return [str(path) for path in value]
+
+    def _take(self, name: str, signature: str) -> object:
+        value = self._values.get(name)
+        if not isinstance(value, Variant) or value.signature != signature:
+            raise BusError(f"{name} is missing or of another type")
+        return cast(object, value.value)
+
+
+class Bus:
+    """A connection; `closed` ends when the bus is gone, for whatever reason."""
+
+    def __init__(self, connection: MessageBus) -> None:
+        """Take over a connection that has been made."""
+        self._connection = connection
+        self.closed = asyncio.create_task(_wait_for_end(connection))
+
+    @classmethod
+    async def connect(cls, address: str | None) -> Self:
+        """Connect to the bus at an address, or to the system bus."""
+        connection = MessageBus(bus_address=address, bus_type=BusType.SYSTEM)
+        try:
+            return cls(await connection.connect())
+        except Exception as error:  # the library promises no narrower one
+            raise BusError(f"the system bus cannot be reached ({_name(error)})") from error
+
+    async def properties(self, peer: str, path: str, interface: str) -> Properties:
+        """Read all properties of one interface of an object."""
+        (values,) = await self._call(peer, path, PROPERTIES, "GetAll", "s", interface) or [None]
+        if not isinstance(values, dict):
+            raise BusError(f"{peer} answered with something else than properties")
+        return Properties(values)
+
+    async def listen(self, rules: tuple[str, ...], heard: Callable[[str, list[object]], None]) -> None:
+        """Have signals that match the rules told: member and body."""
+
+        def tell(message: Message) -> None:
+            if message.message_type is MessageType.SIGNAL:
+                heard(message.member or "", message.body)
+
+        self._connection.add_message_handler(tell)
+        for rule in rules:
+            await self._call(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", "s", rule)
+
+    async def close(self) -> None:
+        """Leave the bus."""
+        self._connection.disconnect()
+        await self.closed
+
+    async def _call(
+        self, peer: str, path: str, interface: str, member: str, signature: str, value: str
+    ) -> list[object]:
+        try:
+            message = Message(peer, path, interface, member, signature=signature, body=[value])
+            answer = await self._connection.call(message)
+        except Exception as error:  # the library promises no narrower one
+            raise BusError(f"{peer} did not answer ({_name(error)})") from error
+        if answer.message_type is not MessageType.METHOD_RETURN:
+            raise BusError(REFUSALS.get(answer.error_name or "", f"{peer} refused to answer"))
+        return list(answer.body)
+
+
+async def _wait_for_end(connection: MessageBus) -> None:
+    try:
+        await connection.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast leaves it untyped
+    except Exception:  # the library promises no narrower one, and why it ended makes no difference
+        return
+
+
+def _name(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
+# Fixed by the D-Bus specification.
+BUS = "org.freedesktop.DBus"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+REFUSALS: Mapping[str, str] = {
+    "org.freedesktop.DBus.Error.ServiceUnknown": "it is not running",
+    "org.freedesktop.DBus.Error.NameHasNoOwner": "it is not running",
+    "org.freedesktop.DBus.Error.UnknownObject": "an object is gone",
+    "org.freedesktop.DBus.Error.UnknownMethod": "an object is gone",
+    "org.freedesktop.DBus.Error.AccessDenied": "asking it is not allowed",
+    "org.freedesktop.DBus.Error.NoReply": "it gave no answer",
+}
