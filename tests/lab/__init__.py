@@ -22,6 +22,10 @@
         in_clear(wire.stop()[mark:]) == ()
         before.difference(Snapshot.take(laptop)) == ""
 
+`road` makes the way bad (lose, cut, narrow, drop_fragments) and heals it; `town.rebind` changes the NAT's ports;
+`traffic` times the first answered ping and measures throughput; `town.laptop.inside(lambda: socket.socket(...))`
+opens a socket of this process inside a namespace; `preflight.require()` says what the machine lacks.
+
 Everything is bounded by a deadline, ended by pid and removed by name when `run` closes; `sweep()` removes what a
 run left whose own process is gone.
 """

@@ -123,7 +123,7 @@ def _make(run: Run, part: str) -> Namespace:
     run.undo.callback(remove_namespace, name)
     run_command((IP, "netns", "add", name))
     space = Namespace(name)
-    space.run("/bin/sh", "-c", f"echo 0 > {NO_ADDRESS_PROBING}")
+    space.run("/bin/sh", "-c", f"test ! -e {ADDRESS_PROBING} || echo 0 > {ADDRESS_PROBING}")
     return space
 
 
@@ -154,7 +154,7 @@ NFT = "/usr/sbin/nft"
 PING = "/usr/bin/ping"
 PROBE_PORT = 9
 PROBE_WORDS = "sekisho-clear-probe"
-NO_ADDRESS_PROBING = "/proc/sys/net/ipv6/conf/default/accept_dad"  # a link is ready when it is up
+ADDRESS_PROBING = "/proc/sys/net/ipv6/conf/default/accept_dad"  # off: a link is ready when it is up
 _ROUTER_ROUTES = (f"route add {HOSPITAL} via {GATEWAY}",)  # else "no clear packet seen" would prove nothing
 GATEWAY_FILTER = """
 table inet hospital {

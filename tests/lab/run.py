@@ -199,7 +199,10 @@ def _owner_lives(name: str) -> bool:
 
 
 def _still_running(pids: Path) -> Iterator[int]:
-    for line in pids.read_text().splitlines() if pids.exists() else ():
+    lines: list[str] = []
+    with contextlib.suppress(FileNotFoundError):
+        lines = pids.read_text().splitlines()
+    for line in lines:
         pid, _, started = line.partition(" ")
         if started and _started_at(int(pid)) == started:
             yield int(pid)
