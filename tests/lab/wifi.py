@@ -18,7 +18,7 @@ class Security(Enum):
     OPEN = (0, 0, 0)
     OWE = (0, 0, 0x888)
     WEP = (1, 0, 0)
-    WPA1_TKIP = (1, 0x124, 0)
+    WPA1_TKIP = (1, 0x144, 0)
     WPA2_PSK = (1, 0, 0x188)
     WPA2_WPA3 = (1, 0, 0x588)
     WPA3_SAE = (1, 0, 0x488)
