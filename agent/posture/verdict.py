@@ -6,10 +6,10 @@ It knows no check and no policy file, and it never looks for itself.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from agent.events import CheckResult, Evidence, Outcome, Response
-from agent.posture.facts import Facts, Observed, Unseen
+from agent.posture.facts import Facts, Links, Observed, Programs, Unseen
 from agent.words import Words
 
 __all__ = ["Check", "Cut", "Finding", "Outcome", "Response", "Rule", "Verdict", "Who", "weigh"]
@@ -124,14 +124,11 @@ class Verdict:
 
 
 class Check(Protocol):
-    """One thing to judge: it says which fact it needs and what it makes of it."""
+    """One thing to judge: its stable code, which fact it needs, and what it makes of it."""
 
-    @property
-    def check(self) -> str:
-        """The stable code."""
-        ...
+    check: ClassVar[str]
 
-    def needs(self, facts: Facts) -> Observed[object] | Unseen:
+    def needs(self, facts: Facts) -> Observed[Programs] | Observed[Links] | Unseen:
         """Give the fact that this check judges."""
         ...
 

@@ -1,0 +1,19 @@
+"""The hospital's policy: its text, its sections, and what it makes of facts. It reads no file."""
+
+from agent.posture.policy.judging import hashes_all, judge, judged_uids, looks_at_programs
+from agent.posture.policy.loading import PolicyError, PolicyErrors, load, schema
+from agent.posture.policy.model import Gateway, Policy, Site
+
+__all__ = [
+    "Gateway",
+    "Policy",
+    "PolicyError",
+    "PolicyErrors",
+    "Site",
+    "hashes_all",
+    "judge",
+    "judged_uids",
+    "load",
+    "looks_at_programs",
+    "schema",
+]

@@ -1,0 +1,80 @@
+"""From a policy to its checks, and from facts to a verdict.
+
+It looks at nothing itself: whose programs to look at and which to hash is only told to the one who does.
+"""
+
+from agent.posture.checks.apps import Forbidden, ListedFile, Mark, Unapproved
+from agent.posture.checks.wifi import Registered, Trust
+from agent.posture.facts import Facts
+from agent.posture.policy.model import CheckId, HelpDesk, Policy
+from agent.posture.policy.values import UidOf
+from agent.posture.verdict import Check, Response, Verdict, weigh
+from agent.words import Words
+
+
+def judge(policy: Policy, facts: Facts, now: float, network_key: bytes) -> Verdict:
+    """Judge what was seen; `now` is seconds of the boot clock.
+
+    `network_key` keys the pseudonyms of wireless networks in the evidence: random, this device's own.
+    """
+    return weigh([(check, policy.rule(name)) for name, check in _checks(policy, network_key)], facts, now)
+
+
+def judged_uids(policy: Policy, asking: int, uid_of: UidOf) -> frozenset[int]:
+    """Tell whose programs are to be looked at: the policy's users that exist, else the one who asks."""
+    return policy.apps.users.uids(uid_of) or frozenset({asking})
+
+
+def hashes_all(policy: Policy) -> bool:
+    """Tell whether programs that a package owns must be hashed too, because some rule goes by content."""
+    by_content = bool(policy.apps.approved.sha256 or policy.apps.approved.files)
+    return (by_content and policy.apps.approved.packages is not None) or any(
+        forbidden.sha256 for forbidden in policy.apps.forbidden
+    )
+
+
+def looks_at_programs(policy: Policy) -> bool:
+    """Tell whether any check in force needs the programs at all."""
+    rules = (policy.rule("apps.unapproved"), policy.rule("apps.forbidden"))
+    return any({rule.fail, rule.unknown} != {Response.OFF} for rule in rules)
+
+
+def _checks(policy: Policy, network_key: bytes) -> tuple[tuple[CheckId, Check], ...]:
+    help_desk = _called(policy.help_desk)
+    return (
+        ("apps.unapproved", _unapproved(policy, help_desk)),
+        ("apps.forbidden", _forbidden(policy, help_desk)),
+        ("wifi.trust", _trust(policy, help_desk, network_key)),
+    )
+
+
+def _called(help_desk: HelpDesk) -> Words:
+    return Words(f"{help_desk.en} ({help_desk.phone})", f"{help_desk.ja}({help_desk.phone})")
+
+
+def _unapproved(policy: Policy, help_desk: Words) -> Unapproved:
+    approved = policy.apps.approved
+    return Unapproved(
+        help_desk=help_desk,
+        packages=approved.packages,
+        known_origin=approved.origin == "known",
+        files=tuple(ListedFile(file.path, frozenset(file.sha256)) for file in approved.files),
+        sha256=frozenset(approved.sha256),
+        paths=approved.paths,
+    )
+
+
+def _forbidden(policy: Policy, help_desk: Words) -> Forbidden:
+    marks = (Mark(one.title, one.name, one.package, one.path, one.sha256) for one in policy.apps.forbidden)
+    return Forbidden(help_desk, tuple(marks))
+
+
+def _trust(policy: Policy, help_desk: Words, network_key: bytes) -> Trust:
+    wifi = policy.wifi
+    return Trust(
+        help_desk=help_desk,
+        network_key=network_key,
+        own=tuple(Registered(one.ssid, one.title, one.at_least) for one in wifi.own),
+        protected=wifi.protected == "allow",
+        at_least=wifi.at_least,
+    )
