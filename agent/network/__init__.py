@@ -1,0 +1,1 @@
+"""The machine's network around the tunnel: interface, addresses, routes, rules, DNS, and the way back."""
