@@ -67,9 +67,9 @@ class Endpoint:
         program.wait_ready(self.look_socket.exists, START_SECONDS)
         return program
 
-    def start_daemon(self) -> Program:
-        """Start the daemon on the laptop and wait until it answers `status`."""
-        program = self.laptop.start("sekishod", self.daemon_argv())
+    def start_daemon(self, *more: str) -> Program:
+        """Start the daemon on the laptop, with further words if wanted, and wait until it answers `status`."""
+        program = self.laptop.start("sekishod", (*self.daemon_argv(), *more))
         self.daemons.append(program)
         program.wait_ready(lambda: self.sekisho("status").code not in (1, 6), START_SECONDS)
         return program
