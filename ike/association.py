@@ -1,8 +1,10 @@
 """Makes SAs out of what was negotiated: offers, SPIs, keys, lifetimes; it sends nothing and chooses nothing."""
 
+from dataclasses import replace
+
 from ike.config import Dice, Endpoint, Instant, Terms, Timers
 from ike.crypto import box_for
-from ike.effects import ChildSa
+from ike.effects import ChildSa, Effects, Rekeyed
 from ike.errors import ConfigError
 from ike.keys import IkeKeys, Suite, child_keymat, derive, derive_rekeyed
 from ike.payloads import SecurityAssociation
@@ -124,6 +126,19 @@ def establish(terms: Terms, sa: IkeSa, child: ChildSa | None, now: Instant, dice
     )
 
 
+def promote(state: Established, name: bytes, now: Instant, dice: Dice) -> tuple[Established, Effects]:
+    """Use the IKE SA of this name from now on; the one before waits for its deletion."""
+    chosen = next((sa for sa in state.others if sa.name == name), None)
+    if chosen is None:
+        return state, ()
+    old = replace(state.ike, until=now.boot + LINGER)
+    others = (*(sa for sa in state.others if sa.name != name), old)
+    timers = state.terms.timers
+    rekey_at = now.boot + jittered(timers.ike_rekey, timers, dice)
+    moved = replace(state, ike=chosen, others=others, ike_rekey_at=rekey_at, ike_stop_at=rekey_at + timers.overdue)
+    return moved, (Rekeyed("ike"),)
+
+
 def jittered(seconds: float, timers: Timers, dice: Dice) -> float:
     """Spread a time by the share that the timers allow, so that two ends rarely act at once."""
     spread = int.from_bytes(dice(2)) / 0x8000 - 1.0
@@ -156,3 +171,8 @@ def _ike_sa(
 IKE_SPI_SIZE = 8
 CHILD_SPI_SIZE = 4
 FIRST_CHILD_SPI = 256
+
+# Our choices: a nonce at least half as long as every PRF key (RFC 7296 §2.10),
+# and how long a replaced IKE SA waits for its deletion, and answers a repeated one
+NONCE_SIZE = 32
+LINGER = 60.0

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ike.config import Dice, Instant, Terms
+from ike.config import Dice, Instant
 from ike.effects import Effects, Transmit
 from ike.fragment import seal_fragments
 from ike.message import Header, Message
 from ike.payloads import Notify, Payload
 from ike.registry import ExchangeType, NotifyType, ProtocolId
 from ike.state import IkeSa, Task
-from ike.window import Place
+from ike.window import Place, Schedule
 
 
 def ask(
@@ -18,14 +18,14 @@ def ask(
     exchange: ExchangeType,
     payloads: Sequence[Payload],
     task: Task | None,
-    terms: Terms,
+    schedule: Schedule,
     now: Instant,
     dice: Dice,
 ) -> tuple[IkeSa, Effects]:
     """Send a request; the window must be free."""
     header = Header(sa.spi_i, sa.spi_r, exchange, sa.window.ours, initiator=sa.initiator, response=False)
     datagrams = _seal(sa, header, payloads, dice)
-    window = sa.window.asking(exchange, datagrams, terms.timers.schedule, now.boot)
+    window = sa.window.asking(exchange, datagrams, schedule, now.boot)
     return replace(sa, window=window, task=task), _transmit(sa, datagrams)
 
 
@@ -54,12 +54,12 @@ def settle(sa: IkeSa) -> IkeSa:
     return replace(sa, window=sa.window.settled(), task=None)
 
 
-def resend(sa: IkeSa, terms: Terms, now: Instant) -> tuple[IkeSa, Effects] | None:
+def resend(sa: IkeSa, now: Instant) -> tuple[IkeSa, Effects] | None:
     """Send our request again when it is due, or say with None that the tries are used up."""
     pending = sa.window.pending
     if pending is None or now.boot < pending.due:
         return sa, ()
-    again = pending.again(terms.timers.schedule, now.boot)
+    again = pending.again(now.boot)
     if again is None:
         return None
     return replace(sa, window=replace(sa.window, pending=again)), _transmit(sa, again.datagrams)

@@ -11,6 +11,7 @@ from ike.errors import IkeError
 from ike.keys import IkeKeys, Suite
 from ike.message import Header
 from ike.payloads import Payload, SecurityAssociation
+from ike.selectors import Selector
 from ike.window import Pending, Window
 
 # What our one outstanding request of an IKE SA is for.
@@ -37,8 +38,9 @@ class RekeyingChild:
     spi: int
     offer: SecurityAssociation
     nonce: bytes = field(repr=False)
-    group: int | None
     agreement: KeyAgreement | None = field(repr=False)
+    local: tuple[Selector, ...]
+    remote: tuple[Selector, ...]
     rival: Rival | None = None
 
 
@@ -130,9 +132,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """An error that anybody could have sent; it becomes the cause only if nothing better comes before `until`."""
+    """An error that anybody could have sent.
+
+    It ends the attempt only when it came several `times`, and nothing better by `until`.
+    """
 
     error: IkeError
+    times: int
     until: float
 
 

@@ -31,15 +31,23 @@ class Pending:
     message_id: int
     exchange: int
     datagrams: tuple[bytes, ...] = field(repr=False)
+    schedule: Schedule
     since: float
     due: float
     sent: int = 1
 
-    def again(self, schedule: Schedule, now: float) -> Self | None:
+    @classmethod
+    def first(
+        cls, message_id: int, exchange: int, datagrams: tuple[bytes, ...], schedule: Schedule, now: float
+    ) -> Self:
+        """Count the first sending."""
+        return cls(message_id, exchange, datagrams, schedule, now, now + schedule.wait(1))
+
+    def again(self, now: float) -> Self | None:
         """Count one more sending, or say that the tries are used up."""
-        if self.sent >= schedule.tries:
+        if self.sent >= self.schedule.tries:
             return None
-        return replace(self, sent=self.sent + 1, due=now + schedule.wait(self.sent + 1))
+        return replace(self, sent=self.sent + 1, due=now + self.schedule.wait(self.sent + 1))
 
 
 class Place(Enum):
@@ -73,7 +81,7 @@ class Window:
 
     def asking(self, exchange: int, datagrams: tuple[bytes, ...], schedule: Schedule, now: float) -> Self:
         """Remember our request until it is answered."""
-        pending = Pending(self.ours, exchange, datagrams, now, now + schedule.wait(1))
+        pending = Pending.first(self.ours, exchange, datagrams, schedule, now)
         return replace(self, ours=self.ours + 1, pending=pending, answers=Collector())
 
     def settled(self) -> Self:

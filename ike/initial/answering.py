@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 
 from ike.association import (
     CHILD_SPI_SIZE,
+    NONCE_SIZE,
     child_proposals,
     child_sa,
     child_spi,
@@ -38,7 +39,7 @@ from ike.errors import ConfigError, PeerError
 from ike.exchange import answer
 from ike.grammar import AUTH_REQUEST, INIT, maybe, notified, one
 from ike.initial import addresses
-from ike.initial.opening import NAT_HASH_SIZE, NONCE_SIZE, abilities, accepted_hashes, fragment_size, nat_hash
+from ike.initial.opening import NAT_HASH_SIZE, abilities, accepted_hashes, fragment_size, nat_hash
 from ike.keys import Suite
 from ike.message import Header, Message, decode, encode
 from ike.payloads import (

@@ -1,14 +1,15 @@
 """IKE_SA_INIT as the initiator: cookies, group changes and errors that anybody could forge; nobody is proven here.
 
 Before authentication nothing an outsider can send ends the attempt: an error is
-noted, the next good answer wins, and only when `Timers.error_patience` has
-passed without one does the last noted error become the cause (RFC 7296 §2.21.1).
+noted, the next good answer wins, and only when the error came again and
+`Timers.error_patience` has passed without a good answer does the last one
+become the cause (RFC 7296 §2.21.1).
 """
 
 from dataclasses import replace
 from ipaddress import ip_address
 
-from ike.association import first_ike_sa, ike_spi
+from ike.association import NONCE_SIZE, first_ike_sa, ike_spi
 from ike.config import Config, Dice, Endpoint, Instant
 from ike.crypto import generate, sha1
 from ike.effects import Down, Effects, Note, Transmit
@@ -76,17 +77,21 @@ def on_refusal(state: InitSent, message: Message, now: Instant, dice: Dice) -> t
 
 def note_error(state: InitSent, error: IkeError, now: Instant) -> tuple[InitSent, Effects]:
     """Remember an error that anybody could have sent."""
-    until = now.boot + state.config.timers.error_patience if state.noted is None else state.noted.until
-    return replace(state, noted=Noted(error, until)), (Note(error.code, f"before authentication: {error.detail}"),)
+    times, until = 1, now.boot + state.config.timers.error_patience
+    if state.noted is not None:
+        times, until = state.noted.times + 1, state.noted.until
+    note = Note(error.code, f"before authentication: {error.detail}")
+    return replace(state, noted=Noted(error, times, until)), (note,)
 
 
 def on_tick(state: InitSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
     """Send again what is due, or give up."""
-    if state.noted is not None and now.boot >= state.noted.until:
-        return Closed(), (Down(state.noted.error, "peer"),)
+    noted = state.noted
+    if noted is not None and now.boot >= noted.until and noted.times >= ENOUGH_ERRORS:
+        return Closed(), (Down(noted.error, "peer"),)
     if now.boot < state.pending.due:
         return state, ()
-    again = state.pending.again(state.config.timers.schedule, now.boot)
+    again = state.pending.again(now.boot)
     if again is None or now.boot >= state.started + state.config.timers.attempt:
         return Closed(), (Down(unreachable(state), "us"),)
     if state.wary and state.cookie and not state.cookies:
@@ -182,8 +187,7 @@ def _offer(config: Config) -> SecurityAssociation:
 
 
 def _pending(config: Config, attempt: Attempt, now: Instant) -> Pending:
-    due = now.boot + config.timers.schedule.wait(1)
-    return Pending(0, ExchangeType.IKE_SA_INIT, (attempt.request,), now.boot, due)
+    return Pending.first(0, ExchangeType.IKE_SA_INIT, (attempt.request,), config.timers.schedule, now.boot)
 
 
 def _transmit(state: InitSent) -> Effects:
@@ -197,10 +201,10 @@ NAT_HASH_SIZE = 20
 NO_SPI = b"\0" * 8
 
 # Our choices
-NONCE_SIZE = 32
 MOST_COOKIES = 5
 MOST_GROUP_CHANGES = 3
 MOST_HASHES = 64
+ENOUGH_ERRORS = 2  # a gateway that means it says it again; one that heard a damaged request does not
 HASHES = (
     HashAlgorithm.SHA2_256,
     HashAlgorithm.SHA2_384,

@@ -23,7 +23,7 @@ from ike.config import Config, Dice, Instant
 from ike.crypto import prf
 from ike.effects import ChildSa, Configure, Down, Effects, InstallChild, Note, Sign, Signed, SignRefused, Summary, Up
 from ike.errors import ConfigError, PeerError
-from ike.exchange import ask, settle
+from ike.exchange import ask, resend, settle
 from ike.grammar import AUTH_ANSWER, complaint, maybe, one
 from ike.initial import addresses, opening
 from ike.keys import Suite
@@ -81,7 +81,7 @@ def on_signed(state: AuthSigning, signed: Signed, now: Instant, dice: Dice) -> t
         TsInitiator(config.local_selectors),
         TsResponder(config.remote_selectors),
     )
-    sa, effects = ask(state.sa, ExchangeType.IKE_AUTH, payloads, None, config, now, dice)
+    sa, effects = ask(state.sa, ExchangeType.IKE_AUTH, payloads, None, config.timers.schedule, now, dice)
     sent = AuthSent(config, state.started, sa, state.opening, state.cookie, state.wary, spi, offer)
     return sent, effects
 
@@ -105,6 +105,17 @@ def on_answer(state: AuthSent, message: Message, now: Instant, dice: Dice) -> tu
         return _on_proven(state, proof, message, now, dice)
     except PeerError as error:
         return _leave(state, Delete(ProtocolId.IKE), error, now, dice)
+
+
+def on_tick(state: AuthSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
+    """Send IKE_AUTH again when it is due, or begin anew when that helped too often not."""
+    pending, tries = state.sa.window.pending, state.config.timers.auth_tries
+    worn_out = pending is not None and now.boot >= pending.due and pending.sent >= tries
+    resent = None if worn_out else resend(state.sa, now)
+    if resent is None:
+        return restart(state, now, dice, wary=state.wary)
+    sa, effects = resent
+    return replace(state, sa=sa), effects
 
 
 def restart(state: AuthSent, now: Instant, dice: Dice, *, wary: bool) -> tuple[State, Effects]:
@@ -198,7 +209,7 @@ def _on_rejection(state: AuthSent, message: Message, now: Instant, dice: Dice) -
 
 def _leave(state: AuthSent, last_words: Payload, error: PeerError, now: Instant, dice: Dice) -> tuple[State, Effects]:
     config = state.config
-    sa, effects = ask(state.sa, ExchangeType.INFORMATIONAL, (last_words,), Leaving(), config, now, dice)
+    sa, effects = ask(state.sa, ExchangeType.INFORMATIONAL, (last_words,), Leaving(), config.timers.schedule, now, dice)
     return Closing(config, sa, None, now.boot + config.timers.farewell, error, "us"), effects
 
 
