@@ -5,7 +5,7 @@ from ike.wire import Reader
 
 
 def describe(der: bytes) -> str:
-    """Write a DER name as "C=JP, O=Hospital, CN=gateway", in the order it was encoded.
+    """Write a DER name as "C=JP, O=Hospital, CN=gateway", in the order it was encoded; a comma in a value wears a backslash.
 
     Name ::= SEQUENCE OF SET OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }   (RFC 5280 §4.1.2.4)
     """
@@ -25,7 +25,7 @@ def _attribute(body: Reader) -> str:
     tag, value = _any(body)
     body.end()
     text = value.rest().decode(CODECS.get(tag, "utf-8"), "backslashreplace")
-    return f"{SHORT_NAMES.get(kind, kind.hex())}={text}"
+    return f"{SHORT_NAMES.get(kind, kind.hex())}={text.replace(',', COMMA)}"
 
 
 def _element(reader: Reader, wanted: int) -> Reader:
@@ -47,6 +47,7 @@ def _any(reader: Reader) -> tuple[int, Reader]:
 SEQUENCE, SET, OBJECT_IDENTIFIER = 0x30, 0x31, 0x06
 LONG_FORM = 0x80
 CODECS = {0x1E: "utf-16-be", 0x14: "latin-1"}  # BMPString, TeletexString
+COMMA = "\\,"  # so that no value can pass for two (RFC 4514 §2.4)
 SHORT_NAMES = {
     bytes.fromhex("550403"): "CN",
     bytes.fromhex("550405"): "serialNumber",

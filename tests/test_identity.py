@@ -87,3 +87,8 @@ def test_a_damaged_name_is_text_or_the_senders_mistake(der):
 def test_a_long_name_is_read():
     name = _name(*[(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{i:060}") for i in range(8)])
     assert distinguished.describe(name.public_bytes()).count("OU=") == 8
+
+
+def test_one_value_cannot_pass_for_two():
+    name = _name((NameOID.ORGANIZATION_NAME, "Evil, CN=gw1"))
+    assert distinguished.describe(name.public_bytes()) == r"O=Evil\, CN=gw1"

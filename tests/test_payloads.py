@@ -1,7 +1,7 @@
 """Every payload, there and back, and what each refuses."""
 
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
@@ -143,22 +143,14 @@ def test_a_configuration_is_bounded():
     assert caught.value.code == "limit.reached"
 
 
-def test_configuration_values_are_read_by_type():
+def test_a_configuration_value_is_read_as_an_address():
     assert CfgValue(CfgAttribute.INTERNAL_IP4_DNS, bytes((10, 0, 0, 1))).ipv4() == IPv4Address("10.0.0.1")
-    subnet = CfgValue(CfgAttribute.INTERNAL_IP4_SUBNET, bytes((10, 50, 0, 9, 255, 255, 255, 0)))
-    assert subnet.ipv4_subnet() == IPv4Network("10.50.0.0/24")
 
 
 @pytest.mark.parametrize("data", [b"", bytes(3), bytes(5), bytes(16)])
 def test_an_address_of_another_length_is_refused(data):
     with pytest.raises(MalformedError):
         CfgValue(CfgAttribute.INTERNAL_IP4_ADDRESS, data).ipv4()
-
-
-@pytest.mark.parametrize("mask", ["ff00ff00", "000000ff", "ffffff", "ffffffffff", "00000001"])
-def test_a_netmask_with_holes_is_refused(mask):
-    with pytest.raises(MalformedError):
-        CfgValue(CfgAttribute.INTERNAL_IP4_SUBNET, bytes(4) + bytes.fromhex(mask)).ipv4_subnet()
 
 
 def test_a_huge_offer_is_refused_before_it_costs_anything():

@@ -1,6 +1,6 @@
 """Traffic selectors: ranges, narrowing, containment."""
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 import pytest
 from hypothesis import given
@@ -97,3 +97,9 @@ def test_a_payload_holds_1_to_255_selectors(count):
 
 def test_a_selector_of_an_unknown_type_is_written_as_it_came():
     assert OtherSelector(10, b"\x00label").encode() == b"\x0a\x00\x00\x09label"
+
+
+def test_a_range_from_one_version_of_ip_to_the_other_is_our_own_mistake():
+    mixed = Selector(TsType.IPV4_ADDR_RANGE, 0, 0, 65535, IPv4Address("10.0.0.1"), IPv6Address("::1"))
+    with pytest.raises(ConfigError, match="mixes IPv4 and IPv6"):
+        mixed.networks()

@@ -1,7 +1,7 @@
 """What is negotiated and agreed: suites, public values, nonces, traffic, addresses; it never chooses among them."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from struct import pack
 from typing import ClassVar, Self
 
@@ -120,16 +120,6 @@ class CfgValue:
         if len(self.data) != 4:
             raise MalformedError(f"configuration attribute {self.kind} with {len(self.data)} bytes for an IPv4 address")
         return IPv4Address(self.data)
-
-    def ipv4_subnet(self) -> IPv4Network:
-        """Read an IPv4 address and its netmask."""
-        if len(self.data) != 8:
-            raise MalformedError(f"configuration attribute {self.kind} with {len(self.data)} bytes for an IPv4 subnet")
-        host_bits = (int.from_bytes(self.data[4:]) ^ 0xFFFF_FFFF).bit_length()
-        network = IPv4Network((self.data[:4], 32 - host_bits), strict=False)
-        if network.netmask.packed != self.data[4:]:
-            raise MalformedError(f"configuration attribute {self.kind} with a netmask that has holes")
-        return network
 
 
 @dataclass(frozen=True, slots=True)
