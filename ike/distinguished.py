@@ -5,7 +5,7 @@ from ike.wire import Reader
 
 
 def describe(der: bytes) -> str:
-    """Write a DER name as "C=JP, O=Hospital, CN=gateway", in the order it was encoded; a comma in a value wears a backslash.
+    """Write a DER name as "C=JP, O=Hospital, CN=gateway", as encoded; a comma inside a value wears a backslash.
 
     Name ::= SEQUENCE OF SET OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }   (RFC 5280 §4.1.2.4)
     """
