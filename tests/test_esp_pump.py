@@ -1,0 +1,295 @@
+"""The pump between real TUN devices and sockets, in namespaces that the test made."""
+
+import hashlib
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from agent.network.tun import open_tun
+from esp import Cipher, Pump, _native, frame, unframe
+from tests.esp_ends import End, bound_udp, inside, ip, two_ends, until
+
+pytestmark = pytest.mark.lab
+
+KEY = bytes(range(36))
+OTHER_KEY = bytes(reversed(range(36)))
+KEY_SIZES = {Cipher.AES_128_GCM: 20, Cipher.AES_256_GCM: 36, Cipher.CHACHA20_POLY1305: 36}
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[End, End]]:
+    with two_ends() as (near, far):
+        near.tell(0x1001, KEY)
+        far.tell(0x2001, OTHER_KEY)
+        yield near, far
+
+
+def lost(ping: str) -> str:
+    found = re.search(r"([\d.]+)% packet loss", ping)
+    assert found, ping
+    return found[1]
+
+
+@pytest.mark.parametrize("cipher", list(Cipher))
+@pytest.mark.parametrize("vnet_hdr", [False, True])
+def test_packets_of_both_families_pass(cipher: Cipher, vnet_hdr: bool) -> None:
+    with two_ends(vnet_hdr=vnet_hdr) as (near, far):
+        near.tell(0x1001, KEY[: KEY_SIZES[cipher]], cipher)
+        far.tell(0x2001, OTHER_KEY[: KEY_SIZES[cipher]], cipher)
+        assert lost(near.ping()) == "0"
+        assert lost(near.ping("-s", "1372", "-M", "do")) == "0"
+        assert lost(near.ping(address=far.inner6)) == "0"
+        stats = near.pump.stats()
+        assert (stats.packets_out, stats.packets_in) == (3, 3)
+        assert stats.last_inbound is not None
+        assert 0 <= stats.last_inbound < 10
+
+
+@pytest.mark.parametrize("vnet_hdr", [False, True])
+def test_a_stream_arrives_whole(vnet_hdr: bool) -> None:
+    with two_ends(vnet_hdr=vnet_hdr) as (near, far):
+        near.tell(0x1001, KEY)
+        far.tell(0x2001, OTHER_KEY)
+        study = os.urandom(1 << 20) * 10
+        listener = far.inside(lambda: socket.create_server((far.inner, 4242)))
+        listener.settimeout(30)
+        sender = threading.Thread(target=near.inside, args=(lambda: deliver((far.inner, 4242), study),))
+        sender.start()
+        connection, _ = listener.accept()
+        received = hashlib.sha256()
+        while data := connection.recv(1 << 16):
+            received.update(data)
+        sender.join()
+        connection.close()
+        listener.close()
+        assert received.digest() == hashlib.sha256(study).digest()
+
+
+def deliver(address: tuple[str, int], data: bytes) -> None:
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(data)
+
+
+def test_a_rekey_under_load_loses_nothing(ends: tuple[End, End]) -> None:
+    near, far = ends
+    answers: list[str] = []
+    load = threading.Thread(target=lambda: answers.append(near.ping("-c", "1000", "-i", "0.001", "-q")))
+    load.start()
+    for generation in range(1, 31):
+        near.tell(0x1001 + generation, os.urandom(36))
+        far.tell(0x2001 + generation, os.urandom(36))
+    until(lambda: not load.is_alive(), "the ping ends", 30)
+    assert lost(answers[0]) == "0"
+    assert refused(near, "unknown_spi", "forged", "replayed") == 0
+
+
+def test_an_old_inbound_sa_is_kept_until_removed(ends: tuple[End, End]) -> None:
+    near, far = ends
+    far.pump.install_inbound(far.receives(0x1002, OTHER_KEY))
+    assert lost(near.ping()) == "0"
+    far.pump.remove_inbound(0x1001)
+    assert lost(near.ping("-W", "0.2")) == "100"
+    assert far.pump.stats().drops["unknown_spi"] == 1
+
+
+def test_no_packet_is_accepted_twice(ends: tuple[End, End]) -> None:
+    near, far = ends
+    numbers = list(range(1, 501))
+    sealed = [_native.seal(near.sends(0x1001, KEY), number, icmp_to(far)) for number in numbers]
+    with near.inside(lambda: bound_udp(near.outer)) as attacker:
+        for datagram in [*sealed, *sealed, *reversed(sealed)]:
+            attacker.sendto(datagram, far.address)
+        until(lambda: far.pump.stats().drops["replayed"] == 1000, "every replay is counted")
+    assert far.pump.stats().packets_in == 500
+
+
+def test_no_flipped_datagram_is_accepted(ends: tuple[End, End]) -> None:
+    near, far = ends
+    sealed = _native.seal(near.sends(0x1001, KEY), 1, icmp_to(far))
+    flips = len(sealed) * 8
+    with near.inside(lambda: bound_udp(near.outer)) as attacker:
+        for bit in range(flips):
+            flipped = bytearray(sealed)
+            flipped[bit // 8] ^= 1 << bit % 8
+            attacker.sendto(flipped, far.address)
+        until(lambda: refused(far, "forged", "unknown_spi", "replayed") == flips, "every flip is counted")
+        assert far.pump.stats().packets_in == 0
+        attacker.sendto(sealed, far.address)
+        until(lambda: far.pump.stats().packets_in == 1, "the true packet is accepted")
+
+
+def refused(end: End, *causes: str) -> int:
+    drops = end.pump.stats().drops
+    return sum(drops[cause] for cause in causes)
+
+
+def icmp_to(end: End) -> bytes:
+    addresses = socket.inet_aton(end.peer.inner) + socket.inet_aton(end.inner)
+    return bytes.fromhex("4500001c00000000401166b3") + addresses + bytes.fromhex("0035003500080000")
+
+
+def test_one_source_port_carries_ike_bare_to_500_and_marked_elsewhere(ends: tuple[End, End]) -> None:
+    near, far = ends
+    for port, marker in ((500, b""), (4500, bytes(4))):
+        with far.inside(partial(bound_udp, far.outer, port)) as gateway:
+            near.ike.send(frame(far.outer, port, b"request"))
+            assert gateway.recvfrom(2048) == (marker + b"request", near.address)
+            gateway.sendto(marker + b"answer", near.address)
+            assert unframe(near.ike.recv(2048)) == (far.outer, port, b"answer")
+
+
+def test_a_keepalive_is_sent_when_idle_and_swallowed_when_received() -> None:
+    with two_ends(keepalive=0.05) as (near, far):
+        with far.inside(lambda: bound_udp(far.outer)) as gateway:
+            near.pump.install_outbound(near.sends(0x1001, KEY), gateway.getsockname())
+            assert [gateway.recv(2048) for _ in range(3)] == [b"\xff"] * 3
+            gateway.sendto(b"\xff", near.address)
+            gateway.sendto(bytes(4) + b"after", near.address)
+            assert unframe(near.ike.recv(2048))[2] == b"after"
+        assert refused(near, "not_esp", "unknown_spi") == 0
+
+
+def test_packets_without_an_sa_or_outside_its_selectors_are_counted(ends: tuple[End, End]) -> None:
+    near, far = ends
+    near.ping("-W", "0.1", address="10.60.0.77")
+    until(lambda: near.pump.stats().drops["outbound_selector"] >= 1, "the stray packet is counted")
+    near.pump.remove_outbound()
+    near.ping("-W", "0.1")
+    until(lambda: near.pump.stats().drops["no_sa"] >= 1, "the packet without an SA is counted")
+    assert far.pump.stats().packets_in == 0
+
+
+def test_a_peer_without_a_route_is_a_counted_drop(ends: tuple[End, End]) -> None:
+    near, _ = ends
+    near.pump.install_outbound(near.sends(0x1002, KEY), ("192.0.2.1", 4500))
+    near.ike.send(frame("192.0.2.1", 4500, b"lost"))
+    near.ping("-W", "0.1")
+    until(lambda: near.pump.stats().drops["unreachable"] >= 2, "both sends are counted")
+    near.tell(0x1003, OTHER_KEY)
+    assert lost(near.ping()) == "0"
+
+
+def test_a_path_smaller_than_the_packet_is_a_counted_drop(ends: tuple[End, End]) -> None:
+    near, _ = ends
+    near.udp.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    ip("-n", near.namespace, "link", "set", "wire", "mtu", "1300")
+    near.ping("-s", "1372", "-W", "0.1")
+    until(lambda: near.pump.stats().drops["too_big"] == 1, "the large packet is counted")
+    assert lost(near.ping()) == "0"
+
+
+def test_a_slow_ike_side_never_holds_up_packets(ends: tuple[End, End]) -> None:
+    near, far = ends
+    with far.inside(lambda: bound_udp(far.outer)) as flood:
+        for _ in range(3000):
+            flood.sendto(bytes(4) + bytes(1000), near.address)
+        until(lambda: near.pump.stats().drops["ike_backlog"] > 0, "the backlog is counted")
+    assert lost(near.ping()) == "0"
+
+
+def test_the_sa_in_use_moves_to_another_peer_with_its_numbers(ends: tuple[End, End]) -> None:
+    near, far = ends
+    assert lost(near.ping()) == "0"
+    near.pump.install_outbound(near.sends(0x1001, KEY), far.address)
+    assert lost(near.ping()) == "0"
+    assert far.pump.stats().drops["replayed"] == 0
+
+
+def test_an_inbound_spi_is_never_installed_twice(ends: tuple[End, End]) -> None:
+    _, far = ends
+    with pytest.raises(ValueError, match="already"):
+        far.pump.install_inbound(far.receives(0x1001, KEY))
+
+
+def test_a_removed_interface_ends_the_pump_aloud(ends: tuple[End, End]) -> None:
+    near, _ = ends
+    ip("-n", near.namespace, "link", "del", "inner0")
+    assert near.ike.recv(10) == b""
+    assert "TUN device is gone" in (near.pump.failed or "")
+    with pytest.raises(RuntimeError, match="not running"):
+        near.tell(0x1002, KEY)
+    near.pump.remove_inbound(0x2001)
+    near.pump.remove_outbound()
+
+
+def test_an_interface_that_is_down_drops_but_does_not_end_the_pump(ends: tuple[End, End]) -> None:
+    near, far = ends
+    ip("-n", far.namespace, "link", "set", "inner0", "down")
+    near.ping("-W", "0.1")
+    until(lambda: far.pump.stats().drops["tun_down"] >= 1, "the packet is counted")
+    assert far.pump.failed is None
+
+
+def test_a_closed_ike_socket_ends_the_pump(ends: tuple[End, End]) -> None:
+    near, _ = ends
+    near.ike.close()
+    until(lambda: near.pump.failed == "the IKE socket was closed", "the pump ends")
+
+
+def test_stopping_is_idempotent_and_final(ends: tuple[End, End]) -> None:
+    near, _ = ends
+    for _ in range(3):
+        near.pump.stop()
+    assert near.pump.failed is None
+    assert near.ike.recv(10) == b""
+    with pytest.raises(RuntimeError, match="started before"):
+        near.pump.start()
+
+
+def test_no_descriptor_and_no_thread_outlives_its_pump(ends: tuple[End, End]) -> None:
+    near, _ = ends
+
+    def once() -> None:
+        tun = open_tun("spare%d", vnet_hdr=True)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs, bound_udp("127.0.0.1") as udp:
+            pump = Pump(tun=tun.fd, udp=udp.fileno(), ike=theirs.fileno())
+            tun.close()
+            pump.start()
+            pump.install_inbound(near.receives(0x3001, KEY))
+            pump.stop()
+
+    near.inside(partial(repeat, once, 1))
+    before = open_descriptors(), threads()
+    for _ in range(20):
+        near.inside(partial(repeat, once, 10))
+    until(lambda: (open_descriptors(), threads()) <= before, "descriptors and threads are as before")
+
+
+def repeat(work: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        work()
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def threads() -> int:
+    return sum(task.joinpath("comm").read_text() == "sekisho-esp\n" for task in Path("/proc/self/task").iterdir())
+
+
+def test_descriptors_of_the_wrong_kind_are_refused(ends: tuple[End, End]) -> None:
+    near, _ = ends
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    tun = inside(near.namespace, lambda: open_tun("spare%d", vnet_hdr=False))
+    good = {"tun": tun.fd, "udp": near.udp.fileno(), "ike": ours.fileno()}
+    for wrong in ({"tun": near.udp.fileno()}, {"udp": ours.fileno()}, {"ike": near.udp.fileno()}, {"tun": 99999}):
+        with pytest.raises(OSError, match="the "):
+            Pump(**{**good, **wrong})
+    with pytest.raises(ValueError, match="negative"):
+        Pump(**{**good, "tun": -1})
+    with pytest.raises(ValueError, match="keepalive"):
+        Pump(**good, keepalive=0)
+    for each in (ours, theirs, tun):
+        each.close()
+
+
+# Fixed by the kernel (linux/in.h).
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
