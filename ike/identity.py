@@ -46,11 +46,11 @@ class Identity:
         return text if len(text) <= MAXIMUM_TEXT else text[:MAXIMUM_TEXT] + "..."
 
     def _text(self) -> str:
-        shown = self.data[:MAXIMUM_TEXT + 1]
+        shown = self.data[: MAXIMUM_TEXT + 1]
         match self.kind, len(self.data):
             case (IdType.IPV4_ADDR, 4) | (IdType.IPV6_ADDR, 16):
                 return str(ip_address(self.data))
-            case (IdType.FQDN | IdType.RFC822_ADDR), _:
+            case ((IdType.FQDN | IdType.RFC822_ADDR), _):
                 return printable(shown)
             case IdType.DER_ASN1_DN, size if size <= MAXIMUM_DN:
                 return _distinguished(self.data)
