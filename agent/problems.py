@@ -31,6 +31,14 @@ class Problem:
         )
 
 
+class Trouble(Exception):
+    """Something failed in a way that the catalogue names; whoever catches it tells `problem`."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        self.problem = problem(code, detail)
+        super().__init__(f"{code}: {self.problem.detail}")
+
+
 def problem(code: str, detail: str = "") -> Problem:
     """Look a code up and attach what was seen; an unknown code becomes `internal`, never an error."""
     side, cause, step = CATALOGUE.get(code, CATALOGUE["internal"])
@@ -289,6 +297,16 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
         "laptop",
         Words("Another site is open or being opened.", "別の接続先に接続中です。"),
         Words("Disconnect first, then connect again.", "先に切断してから、もう一度接続してください。"),
+    ),
+    "withdrawn": (
+        "laptop",
+        Words("Connecting was stopped on request.", "接続は要求により中止されました。"),
+        Words("Press Connect to try again.", "もう一度接続する場合は、接続を押してください。"),
+    ),
+    "starting": (
+        "laptop",
+        Words("Sekisho's service is still starting.", "Sekishoのサービスは起動中です。"),
+        Words("Wait a moment, then press Connect again.", "しばらく待ってから、もう一度接続してください。"),
     ),
     "daemon.absent": (
         "laptop",

@@ -71,7 +71,7 @@ class Tunnel:
     event loop for everything the owner must know, last of all `Ended`.
     """
 
-    def __init__(  # noqa: PLR0913  # the edges of the room: each is one descriptor, clock or voice
+    def __init__(
         self,
         config: Config,
         *,
@@ -110,9 +110,14 @@ class Tunnel:
         """Count what the data plane moved."""
         return self._pump.stats()
 
+    def stop_traffic(self) -> None:
+        """Take every Child SA out of the data plane: from now on no packet passes, either way."""
+        for child in tuple(self._children.values()):
+            self._remove(child.spi_in, child.spi_out)
+
     async def close(self, patience: float) -> None:
         """Stop all traffic at once, then take leave of the gateway for at most `patience` seconds."""
-        self._stop_traffic()
+        self.stop_traffic()
         self._feed(Close())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -200,10 +205,6 @@ class Tunnel:
         if self._sending_on == spi_out:
             self._pump.remove_outbound()
             self._sending_on = None
-
-    def _stop_traffic(self) -> None:
-        for child in tuple(self._children.values()):
-            self._remove(child.spi_in, child.spi_out)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

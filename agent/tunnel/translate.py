@@ -1,5 +1,6 @@
 """The one translation from a negotiated Child SA to the data plane's own words."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import esp
@@ -29,7 +30,7 @@ def _selector(selector: Selector) -> esp.Selector:
     )
 
 
-CIPHERS = {
+CIPHERS: Mapping[tuple[int, int | None], esp.Cipher] = {
     (Encr.AES_GCM_16, 128): esp.Cipher.AES_128_GCM,
     (Encr.AES_GCM_16, 256): esp.Cipher.AES_256_GCM,
     (Encr.CHACHA20_POLY1305, None): esp.Cipher.CHACHA20_POLY1305,

@@ -1,0 +1,228 @@
+"""Drives the gate: events in, effects carried out, everybody told; the rules themselves are the gate's.
+
+One site is open at a time. Whatever goes wrong here closes it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+
+from agent import events, gate
+from agent.control.messages import StepName
+from agent.daemon.jury import Jury
+from agent.daemon.lookout import Lookout, Watcher
+from agent.daemon.passage import Carried, Machine, Passage, Voice
+from agent.daemon.records import Records
+from agent.posture.facts import Facts
+from agent.probes.client import LookLost
+from agent.problems import Problem, Trouble, problem
+from ike.effects import Summary
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A step of connecting ended at `at` (boot clock)."""
+
+    step: StepName
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The gate's state changed, or what is told about it."""
+
+
+News = Stepped | Moved
+
+
+class Checkpoint:
+    """The one gate of this machine and everything it sets in motion."""
+
+    def __init__(self, jury: Jury, machine: Machine, records: Records, lookout: Lookout) -> None:
+        self.state: gate.State = gate.Idle()
+        self.reasons: tuple[gate.Reason, ...] = ()
+        self.jury = jury
+        self._machine = machine
+        self._records = records
+        self._lookout = lookout
+        self._passage: Passage | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._listeners: set[asyncio.Queue[News]] = set()
+
+    @property
+    def carried(self) -> Carried | None:
+        """What is open, None while nothing is."""
+        return self._passage.carried if self._passage is not None and isinstance(self.state, gate.Open) else None
+
+    def traffic(self) -> tuple[int, int]:
+        """Count the bytes that the open tunnel carried in and out."""
+        return self._passage.traffic() if self._passage is not None else (0, 0)
+
+    def now(self) -> float:
+        """Read the boot clock."""
+        return self._machine.clock().boot
+
+    def ask(self, site: str, uid: int) -> Problem | None:
+        """Ask for a site; the problem says why that cannot be done now."""
+        return self._step(gate.Asked(site, uid))
+
+    def happen(self, event: gate.Event) -> None:
+        """Let the gate take a step."""
+        self._step(event)
+
+    def _seen(self, facts: Facts) -> None:
+        """Judge what changed while a site is being opened or open."""
+        match self.state:
+            case gate.Opening() | gate.Open():
+                self.happen(gate.Changed(self.jury.judge(facts, self.now())))
+
+    def _lost(self, why: str) -> None:
+        """Fail closed: the helper that looks is gone."""
+        self.happen(gate.LookLost(why))
+
+    def listen(self) -> asyncio.Queue[News]:
+        """Hear of everything from now on; give the queue back to `forget`."""
+        queue: asyncio.Queue[News] = asyncio.Queue(MOST_UNHEARD)
+        self._listeners.add(queue)
+        return queue
+
+    def forget(self, queue: asyncio.Queue[News]) -> None:
+        """Stop telling."""
+        self._listeners.discard(queue)
+
+    async def closed(self) -> None:
+        """Close whatever is open and wait until the machine is as before."""
+        news = self.listen()
+        self.happen(gate.Withdrawn(events.CloseReason.STOPPED))
+        while isinstance(self.state, gate.Closing):
+            await news.get()
+        self.forget(news)
+        self._lookout.rest()
+
+    def _step(self, event: gate.Event) -> Problem | None:
+        before = self.state
+        self.state, effects = gate.step(self.state, event, self.now())
+        denied = None
+        for effect in effects:
+            if isinstance(effect, gate.Deny):
+                denied = effect.problem
+            else:
+                self._carry_out(effect)
+        self._settle(before)
+        return denied
+
+    def _settle(self, before: gate.State) -> None:
+        if isinstance(self.state, gate.Refused):
+            self.reasons = self.state.reasons
+        if type(before) is not type(self.state):
+            log.info("%s -> %s", type(before).__name__, type(self.state).__name__)
+        if before != self.state:
+            self._announce(Moved())
+        self._set_timer()
+
+    def _carry_out(self, effect: gate.Look | gate.OpenSite | gate.CloseSite | gate.Tell | gate.Record) -> None:
+        match effect:
+            case gate.Look():
+                self._begin(self._look(effect))
+            case gate.OpenSite(site, uid):
+                self._opening = self._begin(self._open(site, uid))
+            case gate.CloseSite():
+                self._begin(self._close())
+            case gate.Tell(reasons):
+                self.reasons = reasons
+                self._announce(Moved())
+            case gate.Record(event):
+                self._records.append(event)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("an error of our own", exc_info=error)
+            self.happen(gate.Failed(problem("internal", type(error).__name__)))
+
+    async def _look(self, look: gate.Look) -> None:
+        scope = self.jury.scope(look.uid)
+        try:
+            facts = await self._lookout.look(scope)
+        except LookLost as lost:
+            self._lost(str(lost))
+            return
+        self._lookout.watch(scope, self.jury.look_every, Watcher(self._seen, self._lost))
+        self._stepped("look")
+        self.happen(gate.Looked(look, self.jury.judge(facts, self.now())))
+        if not isinstance(self.state, gate.Opening):
+            self._lookout.rest()
+
+    async def _open(self, site: str, uid: int) -> None:
+        self._passage = Passage(
+            self.jury.policy.sites[site],
+            self._machine,
+            Voice(
+                stepped=self._stepped,
+                rekeyed=lambda kind: self._records.append(events.Rekeyed(site, kind)),
+                broken=lambda trouble: self.happen(gate.Failed(trouble)),
+            ),
+        )
+        try:
+            carried = await self._passage.open()
+        except Trouble as trouble:
+            self.happen(gate.Failed(trouble.problem))
+        else:
+            self.happen(gate.Opened(_opened(site, uid, carried)))
+
+    async def _close(self) -> None:
+        self._lookout.rest()
+        if self._opening is not None and not self._opening.done():
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
+        passage, self._passage = self._passage, None
+        bytes_in, bytes_out = (0, 0) if passage is None else await passage.close()
+        self.happen(gate.Closed(bytes_in, bytes_out))
+
+    def _stepped(self, step: StepName) -> None:
+        self._announce(Stepped(step, self.now()))
+
+    def _announce(self, news: News) -> None:
+        for queue in self._listeners:
+            if not queue.full():  # a slow listener misses steps; the state it asks for next is the true one
+                queue.put_nowait(news)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = gate.deadline(self.state)
+        if deadline is not None:
+            wait = max(0.0, deadline - self.now())
+            self._timer = asyncio.get_running_loop().call_later(wait, self.happen, gate.Tick())
+
+
+def _opened(site: str, uid: int, carried: Carried) -> events.Opened:
+    summary: Summary = carried.summary
+    return events.Opened(
+        site=site,
+        user=uid,
+        gateway=carried.gateway,
+        addresses=tuple(str(address.ip) for address in carried.addresses),
+        local_identity=summary.local_identity,
+        remote_identity=summary.remote_identity,
+        remote_certificate=summary.remote_certificate,
+        ike_suite=summary.ike_suite,
+        esp_suite=summary.esp_suite,
+        handshake_ms=summary.handshake_ms,
+    )
+
+
+# Our choices.
+MOST_UNHEARD = 256

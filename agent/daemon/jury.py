@@ -1,0 +1,54 @@
+"""Applies the policy in force to what was seen, for one user; the rules are the policy's."""
+
+import pwd
+from dataclasses import dataclass, field
+
+from agent.posture.facts import Facts
+from agent.posture.policy import Policy, hashes_all, judge, judged_uids
+from agent.posture.policy.model import DEFAULT_RULES
+from agent.posture.verdict import Verdict
+from agent.probes.client import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Jury:
+    """The policy, and the key that turns network names into pseudonyms."""
+
+    policy: Policy
+    network_key: bytes = field(repr=False)
+
+    def may_ask(self, uid: int) -> bool:
+        """Tell whether a user may control Sekisho; root always may."""
+        return uid == 0 or self.policy.control.users.include(uid, uid_of)
+
+    def scope(self, uid: int) -> Scope:
+        """Say whose programs to look at, and which to hash."""
+        apps = self.policy.apps
+        patterns = [file.path for file in apps.approved.files]
+        patterns += [forbidden.path for forbidden in apps.forbidden if forbidden.path is not None]
+        return Scope(
+            uids=judged_uids(self.policy, uid, uid_of),
+            hash="all" if hashes_all(self.policy) else "unowned",
+            listed=tuple(pattern.text for pattern in patterns),
+        )
+
+    def judge(self, facts: Facts, now: float) -> Verdict:
+        """Judge what was seen; `now` is seconds of the boot clock."""
+        return judge(self.policy, facts, now, self.network_key)
+
+    @property
+    def look_every(self) -> float:
+        """How often to look again, in seconds: before any fact gets too old to count."""
+        return max(SHORTEST, min(LONGEST, *(self.policy.rule(check).max_age / 2 for check in DEFAULT_RULES)))
+
+
+def uid_of(name: str) -> int | None:
+    """Find a user of this machine; None for a name nobody has."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
+
+
+# Our choices, in seconds.
+SHORTEST, LONGEST = 1.0, 60.0

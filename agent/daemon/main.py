@@ -1,0 +1,156 @@
+"""The daemon's start and end: what it reads, what it owns, and in which order it lets go.
+
+Started twice, without rights or with a bad policy, it says so in one sentence and changes nothing.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from agent import events
+from agent.control.server import SecondDaemonError, Server
+from agent.daemon.checkpoint import Checkpoint
+from agent.daemon.desk import Desk
+from agent.daemon.files import read_bounded, read_private, why_unreadable
+from agent.daemon.jury import Jury
+from agent.daemon.lookout import Lookout
+from agent.daemon.passage import Machine
+from agent.daemon.records import Records
+from agent.daemon.settings import Settings, parse
+from agent.network.apply import Network
+from agent.network.errors import NetworkRefused
+from agent.posture.policy import Policy, PolicyErrors, load
+from agent.probes.wifi import NetworkManager
+from agent.problems import Problem, problem
+from ike.config import Instant
+
+log = logging.getLogger("sekishod")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the daemon; the exit code is 0 after a clean end, 1 when it could not start, 2 for wrong usage."""
+    settings = parse(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if settings.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    if os.geteuid() != 0:
+        print("sekishod: it needs root's rights; start it by its service.", file=sys.stderr)
+        return 1
+    try:
+        asyncio.run(_serve(settings))
+    except SecondDaemonError:
+        return _fail(problem("daemon.second"))
+    except NetworkRefused as error:
+        return _fail(problem(error.code, str(error)))
+    except (OSError, ValueError) as error:
+        print(f"sekishod: it cannot start: {why_unreadable(error)}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _fail(trouble: Problem) -> int:
+    detail = f" [{trouble.detail}]" if trouble.detail else ""
+    print(f"sekishod: {trouble.sentence.en}{detail}", file=sys.stderr)
+    return 1
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    desk = Desk()
+    server = Server(settings.control, desk.answer, desk.may_ask)
+    await server.start()
+    try:
+        async with _working(settings, desk):
+            await stop.wait()
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
+    """Own everything behind the desk; at the end the machine is as it was before."""
+    network = Network(settings.state / "undo")
+    _recover(network)
+    records = Records(settings.events, time.time)
+    records.append(events.Started(version("sekisho")))
+    policy = _read_policy(settings.policy, records)
+    if isinstance(policy, Problem):
+        desk.close_for(policy)
+        yield
+    else:
+        jury = Jury(policy, _network_key(settings.state / "network-key"))
+        machine = Machine(_clock, os.urandom, network, settings.resolv_conf)
+        lookout = Lookout(settings.look, NetworkManager(settings.system_bus))
+        checkpoint = Checkpoint(jury, machine, records, lookout)
+        desk.open_for(checkpoint)
+        await lookout.warm_up()
+        yield
+        await checkpoint.closed()
+        await lookout.close()
+    records.append(events.Stopped())
+    records.close()
+
+
+def _recover(network: Network) -> None:
+    undone = network.recover()
+    if undone is not None:
+        log.warning("an earlier run ended without restoring the network; that is done now")
+        for what in undone.left:
+            log.warning("left alone: %s", what)
+
+
+def _read_policy(path: Path, records: Records) -> Policy | Problem:
+    """Read the policy, or tell in the log all that is wrong with it and in one problem what to do."""
+    try:
+        text = read_bounded(path, LARGEST_POLICY)
+    except FileNotFoundError:
+        log.error("there is no policy at %s", path)
+        return problem("policy.missing", str(path))
+    except (OSError, ValueError) as error:
+        log.error("the policy cannot be read: %s", why_unreadable(error))
+        return problem("policy.invalid", why_unreadable(error))
+    digest = sha256(text).hexdigest()
+    try:
+        policy = load(text, str(path))
+    except PolicyErrors as wrong:
+        for one in wrong.errors:
+            log.error("policy: %s", one)
+        records.append(events.PolicyRefused(digest, len(wrong.errors)))
+        return problem("policy.invalid", str(wrong.errors[0]))
+    records.append(events.PolicyAccepted(policy.serial, digest))
+    return policy
+
+
+def _network_key(path: Path) -> bytes:
+    """Read this device's own key for the pseudonyms of networks, and make it the first time."""
+    try:
+        return read_private(path, KEY_SIZE)
+    except FileNotFoundError:
+        key = os.urandom(KEY_SIZE)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(key)
+        return key
+
+
+def _clock() -> Instant:
+    return Instant(time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+
+
+# Our choices, in bytes.
+LARGEST_POLICY = 1 << 20
+KEY_SIZE = 32
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Appends what happened to the events file, one canonical JSON line each; it never decides what is an event."""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.events import Event, EventError, line
+
+log = logging.getLogger(__name__)
+
+
+class Records:
+    """The open events file. A full disk or a value that no event can express never stops the daemon: it is logged."""
+
+    def __init__(self, path: Path, wall: Callable[[], float]) -> None:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        self._wall = wall
+        self._next = 1
+
+    def append(self, event: Event) -> None:
+        """Write one event as a whole line."""
+        try:
+            text = line(event, self._wall(), self._next)
+            os.write(self._file, text.encode() + b"\n")
+        except (OSError, EventError) as error:
+            log.error("the event %r was not recorded: %s", event.name, error)
+        else:
+            self._next += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
