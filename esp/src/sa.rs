@@ -145,3 +145,86 @@ impl Inbound {
 
 const LAST_RESERVED_SPI: u32 = 255;
 const LAST_SEQUENCE: u64 = u32::MAX as u64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::OVERHEAD;
+    use crate::selector::Selector;
+    use proptest::prelude::*;
+
+    fn material(spi: u32, key: &[u8]) -> Material<'_> {
+        let all = Selector::new(0, 0..=u16::MAX, [0; 4].into(), [255; 4].into()).unwrap();
+        let selectors = Selectors { local: vec![all.clone()], remote: vec![all] };
+        Material { spi, cipher: Cipher::Aes256Gcm, key, selectors }
+    }
+
+    fn packet(length: usize) -> Vec<u8> {
+        let mut packet = vec![0; length];
+        packet[0] = 0x45;
+        packet[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+        packet
+    }
+
+    fn sealed(sa: &mut Outbound, packet: &[u8]) -> std::result::Result<Vec<u8>, Cause> {
+        let mut room = vec![0; packet.len() + OVERHEAD];
+        room[TEXT_AT..TEXT_AT + packet.len()].copy_from_slice(packet);
+        let size = sa.seal(&mut room, packet.len())?;
+        room.truncate(size);
+        Ok(room)
+    }
+
+    fn open(sa: &mut Inbound, mut datagram: Vec<u8>) -> std::result::Result<Vec<u8>, Cause> {
+        let header = Header::read(&datagram)?;
+        sa.open(header, &mut datagram).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn after_the_last_number_nothing_is_sealed_any_more() {
+        let mut sa = Outbound::new(material(1000, &[1; 36])).unwrap().starting_at(LAST_SEQUENCE).unwrap();
+        assert!(sealed(&mut sa, &packet(40)).is_ok());
+        assert_eq!(sealed(&mut sa, &packet(40)), Err(Cause::Exhausted));
+        assert_eq!(sealed(&mut sa, &packet(40)), Err(Cause::Exhausted));
+    }
+
+    #[test]
+    fn a_successor_with_the_same_key_carries_the_numbers_on_and_another_begins_anew() {
+        let mut old = Outbound::new(material(1000, &[1; 36])).unwrap();
+        sealed(&mut old, &packet(40)).unwrap();
+        let same = Outbound::new(material(1000, &[1; 36])).unwrap().succeeding(Some(&old));
+        let other = Outbound::new(material(1000, &[2; 36])).unwrap().succeeding(Some(&old));
+        assert_eq!((same.next, other.next), (2, 1));
+    }
+
+    #[test]
+    fn a_forged_packet_does_not_move_the_window() {
+        let mut sender = Outbound::new(material(1000, &[1; 36])).unwrap();
+        let mut receiver = Inbound::new(material(1000, &[1; 36])).unwrap();
+        let first = sealed(&mut sender, &packet(40)).unwrap();
+        let mut forged = first.clone();
+        forged[4] = 0xff;
+        assert_eq!(open(&mut receiver, forged), Err(Cause::Forged));
+        assert_eq!(open(&mut receiver, first.clone()), Ok(packet(40)));
+        assert_eq!(open(&mut receiver, first), Err(Cause::Replayed));
+    }
+
+    #[test]
+    fn a_refused_packet_takes_no_number() {
+        let mut sa = Outbound::new(material(1000, &[1; 36])).unwrap();
+        assert_eq!(sealed(&mut sa, &[0x45; 40]), Err(Cause::OutboundMalformed));
+        assert_eq!(sa.next, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_opened_or_refused(mut datagram: Vec<u8>, length in 20usize..1500) {
+            let mut receiver = Inbound::new(material(1000, &[1; 36])).unwrap();
+            let _ = open(&mut receiver, datagram.clone());
+            let mut sender = Outbound::new(material(1000, &[1; 36])).unwrap();
+            let whole = sealed(&mut sender, &packet(length)).unwrap();
+            datagram.splice(..0, whole.iter().copied());
+            prop_assert_eq!(open(&mut receiver, whole), Ok(packet(length)));
+            let _ = open(&mut receiver, datagram);
+        }
+    }
+}
