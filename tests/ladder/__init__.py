@@ -1,0 +1,1 @@
+"""Whole exchanges between two sessions, as the ladders of the RFCs."""

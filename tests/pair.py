@@ -1,0 +1,285 @@
+"""Two sessions on a virtual clock with seeded dice, and a path between them that loses, repeats, delays and damages.
+
+pair = Pair(seed=7, path=Path(loss=0.3))
+pair.connect()
+pair.client.feed(RekeyChild())
+pair.run(30)
+pair.assert_one_pair()
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network
+from itertools import count
+from random import Random
+from typing import TypeVar
+
+from ike.config import Config, Endpoint, Instant, ResponderConfig
+from ike.crypto import FileKey, load_private_key
+from ike.effects import (
+    ChildSa,
+    Configure,
+    Datagram,
+    Down,
+    Effect,
+    Event,
+    InstallChild,
+    RemoveChild,
+    Sign,
+    Signed,
+    Tick,
+    Transmit,
+    Up,
+    UseChild,
+)
+from ike.identity import Identity
+from ike.selectors import Selector
+from ike.session import Session
+from ike.state import Closed, Established
+from tests.certificates import WALL, Authority, Issued
+
+E = TypeVar("E")
+CLIENT, GATEWAY = "198.51.100.2", "198.51.100.1"
+CLIENT_PORT = 40500
+ANYWHERE = (Selector.from_network(IPv4Network("0.0.0.0/0")),)
+HOSPITAL = (Selector.from_network(IPv4Network("10.50.0.0/24")),)
+ADDRESS = IPv4Address("10.60.0.7")
+
+
+@dataclass(frozen=True)
+class Papers:
+    """Certificates of one hospital."""
+
+    root: Authority
+    gateway: Issued
+    client: Issued
+
+
+@cache
+def papers() -> Papers:
+    """Issue the usual papers once."""
+    root = Authority.create("Hospital Root")
+    return Papers(root, root.issue("gw.hospital.test"), root.issue("laptop.hospital.test", eku=("clientAuth",)))
+
+
+def key_of(issued: Issued) -> FileKey:
+    """Read the private key of a certificate."""
+    return load_private_key(issued.key_pem, None)
+
+
+def client_config() -> Config:
+    """Tell the client what a policy would."""
+    own = papers().client
+    return Config(
+        local_identity=Identity.fqdn("laptop.hospital.test"),
+        remote_identity=Identity.fqdn("gw.hospital.test"),
+        anchors=(papers().root.der,),
+        certificates=(own.der, *own.chain),
+        schemes=key_of(own).schemes(),
+        gateway=GATEWAY,
+        local_selectors=ANYWHERE,
+        remote_selectors=ANYWHERE,
+    )
+
+
+def gateway_config() -> ResponderConfig:
+    """Tell the gateway what its administrator would."""
+    own = papers().gateway
+    return ResponderConfig(
+        local_identity=Identity.fqdn("gw.hospital.test"),
+        anchors=(papers().root.der,),
+        certificates=(own.der, *own.chain),
+        schemes=key_of(own).schemes(),
+        local_selectors=HOSPITAL,
+        pool=(ADDRESS,),
+        dns=(IPv4Address("10.50.0.53"),),
+    )
+
+
+@dataclass
+class Path:
+    """What happens to a datagram on its way; shares are probabilities, `delay` and `jitter` seconds."""
+
+    loss: float = 0.0
+    repeat: float = 0.0
+    tamper: float = 0.0
+    delay: float = 0.015
+    jitter: float = 0.0
+
+    def deliver(self, datagram: bytes, random: Random) -> list[tuple[float, bytes]]:
+        """Decide the fate of one datagram: delays and contents of what arrives."""
+        copies = 0 if random.random() < self.loss else 2 if random.random() < self.repeat else 1
+        return [(self.delay + random.random() * self.jitter, self._damage(datagram, random)) for _ in range(copies)]
+
+    def _damage(self, datagram: bytes, random: Random) -> bytes:
+        if random.random() >= self.tamper:
+            return datagram
+        position = random.randrange(len(datagram))
+        return datagram[:position] + bytes([datagram[position] ^ random.randrange(1, 256)]) + datagram[position + 1 :]
+
+
+@dataclass
+class End:
+    """One end: its session, its key, and a data plane that only remembers."""
+
+    session: Session
+    key: FileKey
+    effects: list[Effect] = field(default_factory=list)
+    installed: dict[int, ChildSa] = field(default_factory=dict)
+    sending: int | None = None
+    wire_out: list[bytes] = field(default_factory=list)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """List the effects of a kind so far."""
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    @property
+    def failure(self) -> str | None:
+        """The code of the error that ended the session, if it ended so."""
+        downs = self.of(Down)
+        return downs[-1].error.code if downs and downs[-1].error is not None else None
+
+    @property
+    def up(self) -> bool:
+        """Tell whether the session is established."""
+        return isinstance(self.session.state, Established)
+
+    def carry_out(self, effect: Effect) -> None:
+        """Do to the data plane's memory what the effect says."""
+        self.effects.append(effect)
+        match effect:
+            case InstallChild(child, outbound):
+                self.installed[child.spi_in] = child
+                self.sending = child.spi_out if outbound else self.sending
+            case UseChild(spi_out):
+                assert any(child.spi_out == spi_out for child in self.installed.values())
+                self.sending = spi_out
+            case RemoveChild(spi_in, spi_out):
+                del self.installed[spi_in]
+                self.sending = None if self.sending == spi_out else self.sending
+
+
+class Pair:
+    """Both ends and the time between them."""
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        path: Path | None = None,
+        client: Config | None = None,
+        gateway: ResponderConfig | None = None,
+        client_key: FileKey | None = None,
+        gateway_key: FileKey | None = None,
+    ) -> None:
+        self.random = Random(seed)
+        self.path = path or Path()
+        self.boot = 1000.0
+        self.on_wire: Callable[[bool, bytes], list[bytes]] = lambda _from_client, datagram: [datagram]
+        self._queue: list[tuple[float, int, End, Event]] = []
+        self._order = count()
+        self.gateway = End(Session.listen(gateway or gateway_config()), gateway_key or key_of(papers().gateway))
+        session, effects = Session.connect(client or client_config(), self.now, self.dice)
+        self.client = End(session, client_key or key_of(papers().client))
+        self._carry_out(self.client, effects)
+
+    @property
+    def now(self) -> Instant:
+        """The virtual instant."""
+        return Instant(self.boot, WALL + self.boot)
+
+    def dice(self, size: int) -> bytes:
+        """Draw from the seeded source."""
+        return self.random.randbytes(size)
+
+    def feed(self, end: End, event: Event) -> None:
+        """Let something happen at one end now."""
+        end.session, effects = end.session.step(event, self.now, self.dice)
+        self._carry_out(end, effects)
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass until a condition holds."""
+        end_at = self.boot + seconds
+        for _ in range(MOST_STEPS):
+            if until():
+                return
+            at = min(self._next(), default=end_at + 1)
+            if at > end_at:
+                self.boot = end_at
+                return
+            self.boot = max(self.boot, at)
+            self._happen()
+        raise AssertionError("the sessions never come to rest")
+
+    def connect(self) -> None:
+        """Run until both ends are established, and insist on it."""
+        self.run(90, lambda: self.client.up and self.gateway.up)
+        assert self.client.up, self.client.of(Down)
+        assert self.gateway.up, self.gateway.of(Down)
+
+    def assert_one_pair(self) -> None:
+        """Insist that both ends hold exactly one Child SA, with the same keys, and send on it."""
+        assert len(self.client.installed) == len(self.gateway.installed) == 1
+        (ours,), (theirs,) = self.client.installed.values(), self.gateway.installed.values()
+        assert (ours.spi_in, ours.spi_out) == (theirs.spi_out, theirs.spi_in)
+        assert (ours.key_in, ours.key_out) == (theirs.key_out, theirs.key_in)
+        assert (ours.integrity_in, ours.integrity_out) == (theirs.integrity_out, theirs.integrity_in)
+        assert (ours.local, ours.remote) == (theirs.remote, theirs.local)
+        assert (self.client.sending, self.gateway.sending) == (ours.spi_out, theirs.spi_out)
+
+    def assert_nothing_installed(self) -> None:
+        """Insist that the client never touched its data plane."""
+        assert not self.client.of(InstallChild)
+        assert not self.client.of(Configure)
+        assert not self.client.of(Up)
+
+    def _next(self) -> list[float]:
+        deadlines = (end.session.deadline for end in (self.client, self.gateway))
+        times = [deadline.at for deadline in deadlines if deadline is not None]
+        return [*times, self._queue[0][0]] if self._queue else times
+
+    def _happen(self) -> None:
+        while self._queue and self._queue[0][0] <= self.boot:
+            _, _, end, event = heapq.heappop(self._queue)
+            self.feed(end, event)
+        for end in (self.client, self.gateway):
+            deadline = end.session.deadline
+            if deadline is not None and deadline.at <= self.boot:
+                self.feed(end, Tick())
+
+    def _carry_out(self, end: End, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            end.carry_out(effect)
+            match effect:
+                case Transmit(message, to):
+                    self._transmit(end, message, to)
+                case Sign(ticket, scheme, data):
+                    self._later(SIGNING, end, Signed(ticket, end.key.sign(scheme, data)))
+
+    def _transmit(self, end: End, message: bytes, to: Endpoint) -> None:
+        end.wire_out.append(message)
+        from_client = end is self.client
+        source = Endpoint(CLIENT, CLIENT_PORT) if from_client else Endpoint(GATEWAY, to.port)
+        for datagram in self.on_wire(from_client, message):
+            for delay, arriving in self.path.deliver(datagram, self.random):
+                self._later(delay, self.gateway if from_client else self.client, Datagram(arriving, source))
+
+    def _later(self, delay: float, end: End, event: Event) -> None:
+        heapq.heappush(self._queue, (self.boot + delay, next(self._order), end, event))
+
+
+def impatient(config: Config) -> Config:
+    """Rekey nothing by time, so that a test decides when."""
+    return replace(config, timers=replace(config.timers, child_rekey=1e6, ike_rekey=1e6))
+
+
+def is_over(end: End) -> bool:
+    """Tell whether an end has finished."""
+    return isinstance(end.session.state, Closed)
+
+
+# Our choices
+MOST_STEPS = 20_000
+SIGNING = 0.001
