@@ -74,13 +74,21 @@ class Bus:
         self.closed = asyncio.create_task(_wait_for_end(connection))
 
     @classmethod
-    async def connect(cls, address: str | None) -> Self:
-        """Connect to the bus at an address, or to the system bus."""
+    async def connect(
+        cls, address: str | None, rules: tuple[str, ...], heard: Callable[[str, list[object]], None]
+    ) -> Self:
+        """Connect to the bus at an address, or to the system bus; signals that match the rules are told."""
         connection = MessageBus(bus_address=address, bus_type=BusType.SYSTEM)
         try:
-            return cls(await connection.connect())
+            bus = cls(await connection.connect())
         except Exception as error:  # the library promises no narrower one
             raise BusError(f"the system bus cannot be reached ({_name(error)})") from error
+        try:
+            await bus._listen(rules, heard)
+        except BaseException:
+            await bus.close()
+            raise
+        return bus
 
     async def properties(self, peer: str, path: str, interface: str) -> Properties:
         """Read all properties of one interface of an object."""
@@ -89,9 +97,12 @@ class Bus:
             raise BusError(f"{peer} answered with something else than properties")
         return Properties(values)
 
-    async def listen(self, rules: tuple[str, ...], heard: Callable[[str, list[object]], None]) -> None:
-        """Have signals that match the rules told: member and body."""
+    async def close(self) -> None:
+        """Leave the bus."""
+        self._connection.disconnect()
+        await self.closed
 
+    async def _listen(self, rules: tuple[str, ...], heard: Callable[[str, list[object]], None]) -> None:
         def tell(message: Message) -> None:
             if message.message_type is MessageType.SIGNAL:
                 heard(message.member or "", message.body)
@@ -99,11 +110,6 @@ class Bus:
         self._connection.add_message_handler(tell)
         for rule in rules:
             await self._call(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", "s", rule)
-
-    async def close(self) -> None:
-        """Leave the bus."""
-        self._connection.disconnect()
-        await self.closed
 
     async def _call(
         self, peer: str, path: str, interface: str, member: str, signature: str, value: str

@@ -5,7 +5,7 @@ It asks and listens; it neither looks for itself nor connects again: when the he
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -30,7 +30,7 @@ from agent.probes.codec import (
 __all__ = ["LookClient", "LookLost", "LookedAgain", "Missed", "Pushed", "Scope", "Started"]
 
 
-class LookLost(Exception):  # noqa: N818 - the name that the gate's event has too
+class LookLost(Exception):
     """The helper is gone, late or not understood; the text says which in one clause."""
 
 
@@ -75,7 +75,7 @@ class LookClient:
             self._lose(LookLost("the look helper did not answer a look in time"))
             raise LookLost("the look helper did not answer a look in time") from error
 
-    async def events(self) -> AsyncIterator[Pushed]:
+    async def events(self) -> AsyncGenerator[Pushed, None]:
         """Give what the helper reports unasked, as it comes; end by raising `LookLost`."""
         while (pushed := await self._pushed.get()) is not None:
             yield pushed

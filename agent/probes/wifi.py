@@ -5,9 +5,10 @@ that, silence, and NetworkManager's absence are `Unseen` with the reason.
 """
 
 import asyncio
+import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from agent.posture.facts import Grade, Links, Observed, Security, Unseen, Wireless
@@ -38,7 +39,7 @@ class NetworkManager:
         self._boot = boot
         self._bus: Bus | None = None
         self._connecting = asyncio.Lock()
-        self._changed: Callable[[], None] = _ignore
+        self._changed = asyncio.Event()
 
     async def read(self) -> Observed[Links] | Unseen:
         """Look at the links now; never raises."""
@@ -54,23 +55,32 @@ class NetworkManager:
                 why = str(error)
         return Unseen(f"NetworkManager could not be asked: {why}", self._boot())
 
-    async def watch(self, changed: Callable[[], None]) -> None:
-        """Call back whenever something that `read` tells may have changed, also when the bus is lost."""
-        self._changed = changed
-        await self.read()  # connects, if it can be; a later read does it otherwise
+    async def watch(self) -> AsyncGenerator[Observed[Links] | Unseen, None]:
+        """Give the links now, then again after each change, also when NetworkManager or the bus goes or comes back."""
+        while True:
+            self._changed.clear()
+            seen = await self.read()
+            yield seen
+            await (self._changed.wait() if isinstance(seen, Observed) else self._wait_for_return())
 
     async def close(self) -> None:
         """Leave the bus."""
-        self._changed = _ignore
         if self._bus is not None:
             await self._bus.close()
+
+    async def _wait_for_return(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), TRY_AGAIN)
+            self._changed.clear()
+            if isinstance(await self.read(), Observed):
+                return
 
     async def _connect(self) -> Bus:
         async with self._connecting:
             if self._bus is None or self._bus.closed.done():
-                bus = await Bus.connect(self._address)
-                await bus.listen(RULES, self._hear)
-                bus.closed.add_done_callback(lambda _: self._changed())
+                bus = await Bus.connect(self._address, RULES, self._hear)
+                bus.closed.add_done_callback(lambda _: self._changed.set())
                 self._bus = bus
             return self._bus
 
@@ -87,7 +97,7 @@ class NetworkManager:
 
     def _hear(self, member: str, body: list[object]) -> None:
         if member in CHANGES or (member == "PropertiesChanged" and _matters(body)):
-            self._changed()
+            self._changed.set()
 
 
 def _matters(body: list[object]) -> bool:
@@ -130,10 +140,6 @@ async def _read_point(bus: Bus, path: str, interface: str) -> Wireless:
     return Wireless(interface, ssid, bssid, security, hidden=not ssid.strip(b"\0"))
 
 
-def _ignore() -> None:
-    return
-
-
 # Fixed by NetworkManager's D-Bus interface, by IEEE 802.11 and by the kernel.
 NAME = "org.freedesktop.NetworkManager"
 MANAGER = "/org/freedesktop/NetworkManager"
@@ -157,4 +163,5 @@ BSSID = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 METHOD = "NetworkManager over D-Bus"
 LONGEST_READ = 2.0
 READ_TRIES = 2
+TRY_AGAIN = 1.0
 MOST_DEVICES = 64

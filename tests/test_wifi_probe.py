@@ -1,0 +1,351 @@
+"""What NetworkManager says of the network in use, asked over a real message bus."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.posture.facts import Links, Observed, Security, Unseen, Wireless
+from agent.probes.access_points import read_security
+from agent.probes.wifi import NetworkManager
+from tests.lab.laptop import Laptop
+from tests.lab.namespaces import Namespace
+from tests.lab.run import Run, run_command
+from tests.lab.wifi import DBUS_DAEMON, DBUS_SEND, MANAGER, NM, Wifi, _bus_config
+from tests.lab.wifi import Security as Announced
+
+EXPECTED = {
+    Announced.OPEN: Security.OPEN,
+    Announced.OWE: Security.OWE,
+    Announced.WEP: Security.WEP,
+    Announced.WPA1_TKIP: Security.WPA_TKIP,
+    Announced.WPA2_PSK: Security.WPA2_PSK,
+    Announced.WPA2_WPA3: Security.WPA2_WPA3_MIXED,
+    Announced.WPA3_SAE: Security.SAE,
+    Announced.ENTERPRISE: Security.ENTERPRISE,
+}
+
+
+@dataclass(frozen=True)
+class Here(Laptop):
+    """Stands in for the lab's laptop: programs start on this machine, which has no namespace to enter."""
+
+    @property
+    def enter(self) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    with Run.open() as run:
+        yield run
+
+
+@pytest.fixture
+def wifi(run: Run) -> Wifi:
+    anchor = run.start("anchor", ("/bin/sleep", "600"))
+    return Wifi.start(run, Here(run, Namespace("none"), anchor, 0))
+
+
+@pytest.fixture
+def bus(run: Run) -> str:
+    """A message bus on which nobody is NetworkManager yet."""
+    socket = run.path("bus", "bare")
+    daemon = run.start("bus", (DBUS_DAEMON, f"--config-file={_bus_config(run, socket)}", "--nofork"))
+    daemon.wait_ready(socket.exists, 10.0)
+    return f"unix:path={socket}"
+
+
+def look(address: str) -> Observed[Links] | Unseen:
+    async def once() -> Observed[Links] | Unseen:
+        network = NetworkManager(address)
+        try:
+            return await network.read()
+        finally:
+            await network.close()
+
+    return asyncio.run(once())
+
+
+def seen(address: str) -> Links:
+    observed = look(address)
+    assert isinstance(observed, Observed), observed
+    return observed.value
+
+
+def why(address: str) -> str:
+    unseen = look(address)
+    assert isinstance(unseen, Unseen), unseen
+    return unseen.why
+
+
+@pytest.mark.parametrize(("announced", "expected"), EXPECTED.items(), ids=lambda one: one.name)
+def test_the_protection_is_told_by_the_flags(announced: Announced, expected: Security) -> None:
+    assert read_security(*announced.value) is expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((1, 0x144, 0x188), Security.WPA_TKIP),
+        ((1, 0, 0x1CC), Security.WPA_TKIP),
+        ((1, 0, 0x112), Security.WEP),
+        ((0, 0, 0x1088), Security.OPEN),
+        ((1, 0, 0x388), Security.WPA2_PSK),
+        ((1, 0, 0x2288), Security.ENTERPRISE),
+        ((1, 0, 0x2088), Security.ENTERPRISE),
+        ((1, 0, 0x688), Security.SAE),
+        ((1, 0, 0x88), Security.UNKNOWN),
+        ((1, 0, 0x80000088), Security.UNKNOWN),
+    ],
+)
+def test_the_weakest_accepted_protection_counts(flags: tuple[int, int, int], expected: Security) -> None:
+    assert read_security(*flags) is expected
+
+
+@given(st.tuples(*(st.integers(0, 2**32 - 1) for _ in range(3))))
+def test_every_combination_of_flags_has_an_answer(flags: tuple[int, int, int]) -> None:
+    assert read_security(*flags) in Security
+
+
+@pytest.mark.lab
+def test_a_machine_that_is_not_on_wifi_has_no_wireless_link(wifi: Wifi) -> None:
+    assert seen(wifi.address) == Links(wireless=())
+
+
+@pytest.mark.lab
+def test_each_network_that_is_joined_is_seen_with_its_protection(wifi: Wifi) -> None:
+    for announced, expected in EXPECTED.items():
+        wifi.switch_to(wifi.network(announced.name, announced))
+        (wireless,) = seen(wifi.address).wireless
+        assert (wireless.interface, wireless.ssid, wireless.security) == ("wlan0", announced.name.encode(), expected)
+        assert wireless.bssid.startswith("02:5e:c1:50:00:")
+        assert not wireless.hidden
+
+
+@pytest.mark.lab
+def test_a_network_without_a_name_is_hidden(wifi: Wifi) -> None:
+    wifi.switch_to(wifi.network("", Announced.WPA2_PSK))
+    (wireless,) = seen(wifi.address).wireless
+    assert wireless.hidden
+    assert wireless.ssid == b""
+
+
+@pytest.mark.lab
+def test_wired_and_other_links_are_told_apart_and_idle_ones_left_out(wifi: Wifi) -> None:
+    add_wired(wifi, "eth0", 100)
+    add_wired(wifi, "eth1", 20)
+    add_wired(wifi, "tun0", 100)
+    set_number(wifi, f"{MANAGER}/Devices/tun0", f"{NM}.Device", "DeviceType", 16)
+    links = seen(wifi.address)
+    assert (links.wired, links.other) == (("eth0",), ("tun0",))
+
+
+@pytest.mark.lab
+def test_wifi_that_networkmanager_does_not_manage_is_unknown_not_absent(wifi: Wifi) -> None:
+    set_number(wifi, f"{MANAGER}/Devices/wlan0", f"{NM}.Device", "State", 10)
+    assert seen(wifi.address).wireless == (Wireless("wlan0", b"", "", Security.UNKNOWN),)
+
+
+@pytest.mark.lab
+def test_every_change_is_told_after_the_state_at_the_start(wifi: Wifi) -> None:
+    async def follow() -> None:
+        network = NetworkManager(wifi.address)
+        async with aclosing(network.watch()) as changes:
+
+            async def until(*expected: Security) -> None:
+                async with asyncio.timeout(10):
+                    async for links in changes:
+                        assert isinstance(links, Observed)
+                        if tuple(one.security for one in links.value.wireless) == expected:
+                            return
+
+            await until()
+            home = await asyncio.to_thread(wifi.network, "home", Announced.WPA2_PSK)
+            await asyncio.to_thread(wifi.switch_to, home)
+            await until(Security.WPA2_PSK)
+            await asyncio.to_thread(wifi.set_security, home, Announced.OPEN)
+            await until(Security.OPEN)
+            await asyncio.to_thread(wifi.leave)
+            await until()
+        await network.close()
+
+    asyncio.run(follow())
+
+
+def test_no_bus_is_unseen_with_its_reason(tmp_path: Path) -> None:
+    assert why(f"unix:path={tmp_path}/none") == (
+        "NetworkManager could not be asked: the system bus cannot be reached (No such file or directory)"
+    )
+
+
+@pytest.mark.lab
+def test_a_bus_without_networkmanager_is_unseen_with_its_reason(bus: str) -> None:
+    assert why(bus) == "NetworkManager could not be asked: it is not running"
+
+
+@pytest.mark.lab
+def test_networkmanager_that_comes_later_is_told(bus: str) -> None:
+    async def follow() -> None:
+        network = NetworkManager(bus)
+        async with aclosing(network.watch()) as changes:
+            assert isinstance(await anext(changes), Unseen)
+            manager = await impostor(bus, {(MANAGER, NM): {"Devices": Variant("ao", [])}})
+            async with asyncio.timeout(5):
+                assert isinstance(back := await anext(changes), Observed)
+            assert back.value == Links(wireless=())
+            manager.disconnect()
+            async with asyncio.timeout(5):
+                assert isinstance(await anext(changes), Unseen)
+        await network.close()
+
+    asyncio.run(follow())
+
+
+@pytest.mark.lab
+def test_a_lost_bus_is_told(run: Run) -> None:
+    socket = run.path("bus", "mortal")
+    daemon = run.start("mortal", (DBUS_DAEMON, f"--config-file={_bus_config(run, socket)}", "--nofork"))
+    daemon.wait_ready(socket.exists, 10.0)
+
+    async def follow() -> None:
+        network = NetworkManager(f"unix:path={socket}")
+        manager = await impostor(f"unix:path={socket}", {(MANAGER, NM): {"Devices": Variant("ao", [])}})
+        async with aclosing(network.watch()) as changes:
+            assert isinstance(await anext(changes), Observed)
+            await asyncio.to_thread(daemon.stop)
+            async with asyncio.timeout(5):
+                assert isinstance(lost := await anext(changes), Unseen)
+        assert "the system bus cannot be reached" in lost.why
+        await network.close()
+        manager.disconnect()
+
+    asyncio.run(follow())
+
+
+Claims = dict[tuple[str, str], dict[str, Variant]]
+DEVICE, POINT = f"{MANAGER}/Devices/1", f"{MANAGER}/AccessPoint/1"
+
+
+def honest() -> Claims:
+    return {
+        (MANAGER, NM): {"Devices": Variant("ao", [DEVICE])},
+        (DEVICE, f"{NM}.Device"): {
+            "Interface": Variant("s", "wlan0"),
+            "DeviceType": Variant("u", 2),
+            "State": Variant("u", 100),
+        },
+        (DEVICE, f"{NM}.Device.Wireless"): {"ActiveAccessPoint": Variant("o", POINT)},
+        (POINT, f"{NM}.AccessPoint"): {
+            "Ssid": Variant("ay", b"\xff\n\xe2\x80\xae"),
+            "HwAddress": Variant("s", "02:00:00:00:00:AA"),
+            "Flags": Variant("u", 1),
+            "WpaFlags": Variant("u", 0),
+            "RsnFlags": Variant("u", 0x188),
+        },
+    }
+
+
+@pytest.mark.lab
+def test_a_name_of_any_bytes_is_kept_as_bytes(bus: str) -> None:
+    links = asyncio.run(ask_impostor(bus, honest()))
+    assert isinstance(links, Observed)
+    assert links.value.wireless == (Wireless("wlan0", b"\xff\n\xe2\x80\xae", "02:00:00:00:00:aa", Security.WPA2_PSK),)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("path", "interface", "name", "lie"),
+    [
+        (MANAGER, NM, "Devices", Variant("s", "none")),
+        (MANAGER, NM, "Devices", Variant("ao", [f"{MANAGER}/Devices/{n}" for n in range(65)])),
+        (DEVICE, f"{NM}.Device", "Interface", Variant("s", "w" * 16)),
+        (DEVICE, f"{NM}.Device", "DeviceType", Variant("s", "2")),
+        (DEVICE, f"{NM}.Device", "State", Variant("i", -1)),
+        (DEVICE, f"{NM}.Device.Wireless", "ActiveAccessPoint", Variant("s", "/")),
+        (DEVICE, f"{NM}.Device.Wireless", "ActiveAccessPoint", Variant("o", "/elsewhere")),
+        (POINT, f"{NM}.AccessPoint", "Ssid", Variant("ay", b"x" * 33)),
+        (POINT, f"{NM}.AccessPoint", "Ssid", Variant("ay", b"x" * 20_000_000)),
+        (POINT, f"{NM}.AccessPoint", "Ssid", Variant("s", "text")),
+        (POINT, f"{NM}.AccessPoint", "HwAddress", Variant("s", "\x1b[2J-not-a-mac-")),
+        (POINT, f"{NM}.AccessPoint", "RsnFlags", Variant("t", 0x188)),
+    ],
+)
+def test_an_answer_of_another_shape_is_unseen(bus: str, path: str, interface: str, name: str, lie: Variant) -> None:
+    claims = honest()
+    claims[path, interface][name] = lie
+    assert isinstance(asyncio.run(ask_impostor(bus, claims)), Unseen)
+
+
+@pytest.mark.lab
+def test_networkmanager_that_never_answers_is_unseen_in_time(bus: str) -> None:
+    async def ask() -> tuple[Observed[Links] | Unseen, float]:
+        manager = await impostor(bus, None)
+        network = NetworkManager(bus)
+        begin = asyncio.get_running_loop().time()
+        links = await network.read()
+        seconds = asyncio.get_running_loop().time() - begin
+        await network.close()
+        manager.disconnect()
+        return links, seconds
+
+    links, seconds = asyncio.run(ask())
+    assert isinstance(links, Unseen)
+    assert links.why == "NetworkManager could not be asked: it gave no answer in time"
+    assert seconds < 4
+
+
+async def ask_impostor(bus: str, claims: Claims) -> Observed[Links] | Unseen:
+    manager = await impostor(bus, claims)
+    network = NetworkManager(bus)
+    try:
+        return await network.read()
+    finally:
+        await network.close()
+        manager.disconnect()
+
+
+async def impostor(address: str, claims: Claims | None) -> MessageBus:
+    """Take NetworkManager's name and answer with these properties; None never answers."""
+
+    def answer(message: Message) -> Message | bool:
+        if message.message_type is not MessageType.METHOD_CALL:
+            return False
+        if claims is None:
+            return True
+        values = claims.get((str(message.path), message.body[0]))
+        if values is None:
+            return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownObject", "\x1b[2J gone")
+        return Message.new_method_return(message, "a{sv}", [values])
+
+    bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
+    bus.add_message_handler(answer)
+    await bus.request_name(NM)
+    return bus
+
+
+def add_wired(wifi: Wifi, name: str, state: int) -> None:
+    send(
+        wifi,
+        MANAGER,
+        "org.freedesktop.DBus.Mock.AddEthernetDevice",
+        f"string:{name}",
+        f"string:{name}",
+        f"int32:{state}",
+    )
+
+
+def set_number(wifi: Wifi, path: str, interface: str, name: str, value: int) -> None:
+    words = (f"string:{interface}", f"string:{name}", f"variant:uint32:{value}")
+    send(wifi, path, "org.freedesktop.DBus.Properties.Set", *words)
+
+
+def send(wifi: Wifi, path: str, method: str, *words: str) -> None:
+    run_command((DBUS_SEND, f"--bus={wifi.address}", "--print-reply=literal", f"--dest={NM}", path, method, *words))
