@@ -4,12 +4,12 @@ It never trusts an order of its own making: certificate, chain, use, identity an
 order, and the first that fails is the answer. It never signs: that is an effect.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ike.crypto import names
-from ike.crypto.certificates import Certificate, decode
-from ike.crypto.chain import Role, leaf_of, verify_chain
+from ike.crypto.certificates import Certificate
+from ike.crypto.chain import Role, leaf_of, read_anchors, verify_chain
 from ike.crypto.prf import Prf
 from ike.crypto.scheme import Family, SignatureScheme
 from ike.crypto.signature import curve_of, raw_from_der, raw_to_der, verify
@@ -22,12 +22,17 @@ from ike.registry import AuthMethod, CertEncoding, NotifyType, name_of
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whom the policy wants at the other end; without `identity`, anyone whom the anchors vouch for."""
+    """Whom the policy wants at the other end; only a client may be anyone whom the anchors vouch for."""
 
     anchors: tuple[bytes, ...] = field(repr=False)
     identity: Identity | None
     allow_common_name: bool = False
     role: Role = Role.GATEWAY
+
+    def __post_init__(self) -> None:
+        """Refuse to trust any gateway at all."""
+        if self.identity is None and self.role is Role.GATEWAY:
+            raise ConfigError("a gateway needs a reference identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +92,10 @@ def authentication(scheme: SignatureScheme, signature: bytes, *, legacy: bool) -
     return Authentication(AuthMethod.DIGITAL_SIGNATURE, bytes([len(identifier)]) + identifier + signature)
 
 
-def certificate_request(anchors: Iterable[bytes]) -> CertificateRequest:
+def certificate_request(anchors: Sequence[bytes]) -> CertificateRequest:
     """Ask for a certificate below our anchors: SHA-1 of each one's public key (RFC 7296 §3.7)."""
-    try:
-        hashes = [decode(anchor).key_hash for anchor in anchors]
-    except PeerError as error:
-        raise ConfigError(f"a trust anchor cannot be used: {error.detail}") from error
-    return CertificateRequest(CertEncoding.X509_SIGNATURE, b"".join(hashes))
+    hashes = b"".join(anchor.key_hash for anchor in read_anchors(anchors))
+    return CertificateRequest(CertEncoding.X509_SIGNATURE, hashes)
 
 
 def certificate_payloads(certificates: Iterable[bytes]) -> tuple[CertificatePayload, ...]:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
+from warnings import catch_warnings
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 
 from ike.crypto.prf import sha1, sha256
 from ike.crypto.signature import PublicKey, acceptable
@@ -47,7 +49,8 @@ def decode(der: bytes) -> Certificate:
     if len(der) > MAX_SIZE:
         raise CertificateError(f"a certificate has {len(der)} octets, more than {MAX_SIZE}")
     try:
-        return _decode(x509.load_der_x509_certificate(der))
+        with catch_warnings(action="ignore", category=CryptographyDeprecationWarning):  # a serial number of 0
+            return _decode(x509.load_der_x509_certificate(der))
     except UNREADABLE as error:
         raise CertificateError("a certificate cannot be read") from error
 

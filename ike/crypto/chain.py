@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-from cryptography import x509
 from OpenSSL import crypto as openssl
 
 from ike.crypto.certificates import Certificate, CertificateError, decode
 from ike.errors import ConfigError, PeerError
+from ike.identity import Identity
 
 
 class Role(Enum):
@@ -49,49 +49,53 @@ def verify_chain(
 
     `bag` holds what else came, in any order; what cannot be read in it is passed over.
     """
-    if not anchors:
-        raise ConfigError("no trust anchor is given")
-    path = _build(leaf, [other for other in _readable(bag[:MAX_CERTIFICATES]) if other != leaf], anchors, wall)
-    issuers = tuple(decode(der) for der in path[1:])
+    trusted = read_anchors(anchors)
+    others = [] if leaf in trusted else [other for other in _readable(bag[:MAX_CERTIFICATES]) if other != leaf]
+    issuers = tuple(decode(der) for der in _build(leaf, others, trusted, wall)[1:])
     _check_hashes(leaf, issuers, frozenset(anchors))
     _check_usage(leaf, issuers, frozenset(anchors), role)
     return Chain(leaf, issuers, min(certificate.not_after for certificate in (leaf, *issuers)))
 
 
-def _build(leaf: Certificate, others: Sequence[Certificate], anchors: Sequence[bytes], wall: float) -> list[bytes]:
-    """Let OpenSSL find the path; an anchor may be an intermediate, or the leaf itself."""
-    store = _store(anchors, wall)
+def read_anchors(anchors: Sequence[bytes]) -> tuple[Certificate, ...]:
+    """Read the policy's trust anchors; ConfigError if there is none or one cannot be used."""
+    if not anchors:
+        raise ConfigError("no trust anchor is given")
     try:
-        untrusted = [_openssl(other.der) for other in others]
-        path = openssl.X509StoreContext(store, _openssl(leaf.der), untrusted).get_verified_chain()
-    except openssl.X509StoreContextError as error:
-        raise _refusal(error) from error
-    except openssl.Error as error:
-        raise CertificateError("a certificate cannot be read") from error
-    return [openssl.dump_certificate(openssl.FILETYPE_ASN1, certificate) for certificate in path]
+        return tuple(decode(anchor) for anchor in anchors)
+    except PeerError as error:
+        raise ConfigError(f"a trust anchor cannot be used: {error.detail}") from error
 
 
-def _store(anchors: Sequence[bytes], wall: float) -> openssl.X509Store:
+def _build(
+    leaf: Certificate, others: Sequence[Certificate], anchors: Sequence[Certificate], wall: float
+) -> list[bytes]:
+    """Let OpenSSL find the path; an anchor may be an intermediate, or the leaf itself."""
     store = openssl.X509Store()
     store.set_time(datetime.fromtimestamp(wall, UTC))
     store.set_flags(openssl.X509StoreFlags.PARTIAL_CHAIN)
     try:
         for anchor in anchors:
             store.add_cert(_openssl(anchor))
+        path = openssl.X509StoreContext(store, _openssl(leaf), [_openssl(other) for other in others])
+        found = path.get_verified_chain()
+    except openssl.X509StoreContextError as error:
+        raise _refusal(error) from error
     except openssl.Error as error:
-        raise ConfigError("a trust anchor cannot be read") from error
-    return store
+        raise CertificateError("a certificate cannot be read") from error
+    return [openssl.dump_certificate(openssl.FILETYPE_ASN1, certificate) for certificate in found]
 
 
-def _openssl(der: bytes) -> openssl.X509:
-    return openssl.load_certificate(openssl.FILETYPE_ASN1, der)
+def _openssl(certificate: Certificate) -> openssl.X509:
+    return openssl.load_certificate(openssl.FILETYPE_ASN1, certificate.der)
 
 
 def _refusal(error: openssl.X509StoreContextError) -> CertificateError:
-    number, depth, reason = error.errors
-    subject = x509.Name.rfc4514_string(error.certificate.to_cryptography().subject)
-    whose = "the certificate" if depth == 0 else "an issuing certificate"
-    return CertificateError(f"{whose} {subject!r}: {reason}", code=CODES.get(number, CertificateError.code))
+    number, depth, _ = error.errors
+    cause, clause = CAUSES.get(number, NO_PATH)
+    subject = Identity.dn(error.certificate.to_cryptography().subject.public_bytes()).describe()
+    whose = "the certificate" if depth == 0 else "the issuing certificate"
+    return CertificateError(f"{whose} {subject!r} {clause}", code=f"gateway.certificate.{cause}")
 
 
 def _readable(bag: Sequence[bytes]) -> list[Certificate]:
@@ -131,22 +135,22 @@ SERVER_AUTH, CLIENT_AUTH = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"
 IPSEC_IKE, IKE_INTERMEDIATE = "1.3.6.1.5.5.7.3.17", "1.3.6.1.5.5.8.2.2"
 ANY_PURPOSE = "2.5.29.37.0"
 
-# OpenSSL's X509_V_ERR_ numbers; what is not here is untrusted
-CODES = {
-    9: "gateway.certificate.not_yet_valid",
-    10: "gateway.certificate.expired",
-    25: "gateway.certificate.usage",  # path length
-    26: "gateway.certificate.usage",  # purpose
-    32: "gateway.certificate.usage",  # an issuer may not sign certificates
-    34: "gateway.certificate.usage",  # unknown critical extension
-    47: "gateway.certificate.usage",  # outside the permitted names
-    48: "gateway.certificate.usage",  # within the excluded names
-    49: "gateway.certificate.usage",  # minimum and maximum of name constraints
-    51: "gateway.certificate.usage",  # unknown kind of name constraint
-    52: "gateway.certificate.usage",  # unreadable name constraint
-    53: "gateway.certificate.usage",  # unreadable name
-    79: "gateway.certificate.usage",  # an issuer is no CA
+# OpenSSL's X509_V_ERR_ numbers (X509_STORE_CTX_get_error)
+CAUSES = {
+    7: ("untrusted", "is not signed by the authority that it names"),
+    9: ("not_yet_valid", "is not valid yet"),
+    10: ("expired", "has expired"),
+    25: ("usage", "stands deeper below an authority than that one allows"),
+    32: ("usage", "may not sign certificates"),
+    34: ("usage", "has a critical extension that is not understood"),
+    47: ("usage", "bears a name that an authority above it may not certify"),
+    48: ("usage", "bears a name that an authority above it may not certify"),
+    51: ("usage", "stands below a name constraint that is not understood"),
+    52: ("usage", "stands below a name constraint that is not understood"),
+    53: ("usage", "stands below a name constraint that is not understood"),
+    79: ("usage", "is not a certificate authority's"),
 }
+NO_PATH = ("untrusted", "does not lead to a trust anchor of the policy")
 
 # Our choices
 MAX_CERTIFICATES = 16

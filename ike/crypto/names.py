@@ -18,9 +18,10 @@ def match_identity(certificate: Certificate, wanted: Identity, allow_common_name
     Alternative names only, whole names only: a wildcard matches nothing. A DN is the subject. The common
     name counts for a host name if the policy allows it and the certificate has no alternative host name.
     """
-    if any(same_identity(wanted, carried) for carried in _carried(certificate, allow_common_name)):
+    carried = list(_carried(certificate, allow_common_name))
+    if any(same_identity(wanted, one) for one in carried):
         return
-    shown = ", ".join(carried.describe() for carried in _carried(certificate, allow_common_name)) or "no name"
+    shown = ", ".join(one.describe() for one in carried[:MAX_SHOWN])
     raise CertificateError(
         f"the certificate {certificate.title!r} is for {shown}, not for {wanted.describe()!r}", code="gateway.identity"
     )
@@ -116,6 +117,9 @@ def _any(reader: Reader) -> tuple[int, Reader]:
         length = int.from_bytes(reader.take(length - LONG_FORM))
     return tag, reader.sub(length)
 
+
+# Our choice
+MAX_SHOWN = 4
 
 # Fixed by X.690 and RFC 5280 §4.1.2.4
 SEQUENCE, SET, OBJECT_IDENTIFIER = 0x30, 0x31, 0x06

@@ -76,8 +76,8 @@ def acceptable(key: object) -> PublicKey:
             exponent = key.public_numbers().e
             if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
                 raise ValueError(f"its RSA key has {key.key_size} bits, not {MIN_RSA_BITS} to {MAX_RSA_BITS}")
-            if exponent < MIN_RSA_EXPONENT or not exponent & 1:
-                raise ValueError("its RSA key has a weak exponent")
+            if not MIN_RSA_EXPONENT <= exponent <= MAX_RSA_EXPONENT or not exponent & 1:
+                raise ValueError("its RSA key has a strange exponent")
             return key
         case _:
             raise ValueError("its key is of a kind that is not accepted")
@@ -169,4 +169,4 @@ CURVE_HASHES: dict[str, HashAlgorithm] = {
     ec.SECP521R1.name: HashAlgorithm.SHA2_512,
 }
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
-MIN_RSA_EXPONENT = 65537
+MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 65537, 2**64 - 1  # a longer one only makes verifying slow
