@@ -146,8 +146,9 @@ class Noted:
 class InitSent:
     """IKE_SA_INIT is out; `attempts` has the latest last.
 
-    A `wary` session takes a cookie only when its retransmission is due: a forged
-    demand may have spoiled the try before (RFC 7296 §2.21.1).
+    `doubts` counts the tries whose proofs did not fit, perhaps because somebody
+    meddled with IKE_SA_INIT; a session in doubt takes a cookie only when its
+    retransmission is due, so that a forged demand cannot overtake a good answer.
     """
 
     config: Config
@@ -158,7 +159,7 @@ class InitSent:
     pending: Pending
     cookie: bytes = field(default=b"", repr=False)
     cookies: int = 0
-    wary: bool = False
+    doubts: int = 0
     noted: Noted | None = None
 
 
@@ -182,8 +183,7 @@ class AuthSigning:
     started: float
     sa: IkeSa
     opening: Opening
-    cookie: bool  # one was demanded, perhaps by a forger
-    wary: bool
+    doubts: int
     ticket: int
     scheme: SignatureScheme
 
@@ -196,8 +196,7 @@ class AuthSent:
     started: float
     sa: IkeSa
     opening: Opening
-    cookie: bool
-    wary: bool
+    doubts: int
     child_spi: int
     offer: SecurityAssociation
 

@@ -178,12 +178,20 @@ class Pair:
         self.path = path or Path()
         self.boot = 1000.0
         self.on_wire: Callable[[bool, bytes], list[bytes]] = lambda _from_client, datagram: [datagram]
-        self._queue: list[tuple[float, int, End, Event]] = []
+        self._queue: list[tuple[float, int, End | None, Event]] = []
         self._order = count()
-        self.gateway = End(Session.listen(gateway or gateway_config()), gateway_key or key_of(papers().gateway))
+        self._gateway = gateway or gateway_config()
+        self._gateway_key = gateway_key or key_of(papers().gateway)
+        self._asked: dict[bytes, End] = {}
+        self._gateways: list[End] = []
         session, effects = Session.connect(client or client_config(), self.now, self.dice)
         self.client = End(session, client_key or key_of(papers().client))
         self._carry_out(self.client, effects)
+
+    @property
+    def gateway(self) -> End:
+        """The gateway's end of the SA in use: the latest established one, or else the latest."""
+        return next((end for end in reversed(self._gateways) if end.up), self._gateways[-1])
 
     @property
     def now(self) -> Instant:
@@ -215,7 +223,7 @@ class Pair:
 
     def connect(self) -> None:
         """Run until both ends are established, and insist on it."""
-        self.run(90, lambda: self.client.up and self.gateway.up)
+        self.run(90, lambda: self.client.up and bool(self._gateways) and self.gateway.up)
         assert self.client.up, self.client.of(Down)
         assert self.gateway.up, self.gateway.of(Down)
 
@@ -236,18 +244,29 @@ class Pair:
         assert not self.client.of(Up)
 
     def _next(self) -> list[float]:
-        deadlines = (end.session.deadline for end in (self.client, self.gateway))
+        deadlines = (end.session.deadline for end in (self.client, *self._gateways))
         times = [deadline.at for deadline in deadlines if deadline is not None]
         return [*times, self._queue[0][0]] if self._queue else times
 
     def _happen(self) -> None:
         while self._queue and self._queue[0][0] <= self.boot:
             _, _, end, event = heapq.heappop(self._queue)
-            self.feed(end, event)
-        for end in (self.client, self.gateway):
+            for receiver in self._receivers(event) if end is None else (end,):
+                self.feed(receiver, event)
+        for end in (self.client, *self._gateways):
             deadline = end.session.deadline
             if deadline is not None and deadline.at <= self.boot:
                 self.feed(end, Tick())
+
+    def _receivers(self, event: Event) -> list[End]:
+        """Find the sessions of the gateway that a datagram may belong to; each new IKE_SA_INIT opens one."""
+        assert isinstance(event, Datagram)
+        if event.message[8:16] == NO_SPI and event.message not in self._asked:
+            self._asked[event.message] = End(Session.listen(self._gateway), self._gateway_key)
+            self._gateways.append(self._asked[event.message])
+        if event.message[8:16] == NO_SPI:
+            return [self._asked[event.message]]
+        return list(self._gateways)
 
     def _carry_out(self, end: End, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
@@ -264,9 +283,9 @@ class Pair:
         source = Endpoint(CLIENT, CLIENT_PORT) if from_client else Endpoint(GATEWAY, to.port)
         for datagram in self.on_wire(from_client, message):
             for delay, arriving in self.path.deliver(datagram, self.random):
-                self._later(delay, self.gateway if from_client else self.client, Datagram(arriving, source))
+                self._later(delay, None if from_client else self.client, Datagram(arriving, source))
 
-    def _later(self, delay: float, end: End, event: Event) -> None:
+    def _later(self, delay: float, end: End | None, event: Event) -> None:
         heapq.heappush(self._queue, (self.boot + delay, next(self._order), end, event))
 
 
@@ -283,3 +302,4 @@ def is_over(end: End) -> bool:
 # Our choices
 MOST_STEPS = 20_000
 SIGNING = 0.001
+NO_SPI = b"\0" * 8

@@ -26,14 +26,14 @@ from ike.window import Pending
 
 
 def connect(
-    config: Config, now: Instant, dice: Dice, *, started: float | None = None, wary: bool = False
+    config: Config, now: Instant, dice: Dice, *, started: float | None = None, doubts: int = 0
 ) -> tuple[InitSent, Effects]:
     """Send the first IKE_SA_INIT; `started` is when the whole attempt began, if this is not its first try."""
     spi, nonce, group = ike_spi(dice), dice(NONCE_SIZE), groups(config.ike_proposals)[0]
     attempt = _attempt(config, spi, nonce, Attempt(group, generate(group, dice), b""), dice)
     begun = now.boot if started is None else started
     pending = _pending(config, attempt, now)
-    state = InitSent(config, begun, spi, nonce, (attempt,), pending, wary=wary)
+    state = InitSent(config, begun, spi, nonce, (attempt,), pending, doubts=doubts)
     return state, _transmit(state)
 
 
@@ -94,7 +94,7 @@ def on_tick(state: InitSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
     again = state.pending.again(now.boot)
     if again is None or now.boot >= state.started + state.config.timers.attempt:
         return Closed(), (Down(unreachable(state), "us"),)
-    if state.wary and state.cookie and not state.cookies:
+    if state.doubts and state.cookie and not state.cookies:
         return _retry(replace(state, cookies=1), state.attempts[-1], now, dice)
     return replace(state, pending=again), _transmit(state)
 
@@ -143,7 +143,7 @@ def _on_cookie(state: InitSent, cookie: bytes, now: Instant, dice: Dice) -> tupl
     """Echo the cookie in front of the unchanged request (RFC 7296 §2.6)."""
     if not 0 < len(cookie) <= LONGEST_COOKIE or cookie == state.cookie or state.cookies >= MOST_COOKIES:
         return state, ()
-    if state.wary:
+    if state.doubts:
         return replace(state, cookie=cookie, cookies=0), ()
     return _retry(replace(state, cookie=cookie, cookies=state.cookies + 1), state.attempts[-1], now, dice)
 
@@ -204,7 +204,7 @@ NO_SPI = b"\0" * 8
 MOST_COOKIES = 5
 MOST_GROUP_CHANGES = 3
 MOST_HASHES = 64
-ENOUGH_ERRORS = 2  # a gateway that means it says it again; one that heard a damaged request does not
+ENOUGH_ERRORS = 3  # a gateway that means it says it again; one that heard a damaged request does not
 HASHES = (
     HashAlgorithm.SHA2_256,
     HashAlgorithm.SHA2_384,

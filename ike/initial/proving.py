@@ -55,7 +55,7 @@ def begin(state: InitSent, sa: IkeSa, start: Opening) -> tuple[State, Effects]:
     except ConfigError as error:
         return Closed(), (Down(error, "us"),)
     octets = signed_octets(start.request, start.nr, prf(prf_of(sa)), sa.keys.sk_pi, _claim(config).encode())
-    waiting = AuthSigning(config, state.started, sa, start, bool(state.cookies), state.wary, TICKET, scheme)
+    waiting = AuthSigning(config, state.started, sa, start, state.doubts, TICKET, scheme)
     return waiting, (Sign(TICKET, scheme, octets),)
 
 
@@ -82,7 +82,7 @@ def on_signed(state: AuthSigning, signed: Signed, now: Instant, dice: Dice) -> t
         TsResponder(config.remote_selectors),
     )
     sa, effects = ask(state.sa, ExchangeType.IKE_AUTH, payloads, None, config.timers.schedule, now, dice)
-    sent = AuthSent(config, state.started, sa, state.opening, state.cookie, state.wary, spi, offer)
+    sent = AuthSent(config, state.started, sa, state.opening, state.doubts, spi, offer)
     return sent, effects
 
 
@@ -100,7 +100,11 @@ def on_answer(state: AuthSent, message: Message, now: Instant, dice: Dice) -> tu
         proof = _verify(state, message, now)
     except PeerError as error:
         # RFC 7296 §2.21.2 allows to tell the peer so, in an exchange of its own
-        return _leave(state, Notify(NotifyType.AUTHENTICATION_FAILED), error, now, dice)
+        left, effects = _leave(state, Notify(NotifyType.AUTHENTICATION_FAILED), error, now, dice)
+        if error.code != "gateway.signature" or state.doubts >= MOST_DOUBTS:
+            return left, effects
+        again, more = restart(state, now, dice, doubts=1)
+        return again, (*effects, *more)
     try:
         return _on_proven(state, proof, message, now, dice)
     except PeerError as error:
@@ -113,17 +117,17 @@ def on_tick(state: AuthSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
     worn_out = pending is not None and now.boot >= pending.due and pending.sent >= tries
     resent = None if worn_out else resend(state.sa, now)
     if resent is None:
-        return restart(state, now, dice, wary=state.wary)
+        return restart(state, now, dice)
     sa, effects = resent
     return replace(state, sa=sa), effects
 
 
-def restart(state: AuthSent, now: Instant, dice: Dice, *, wary: bool) -> tuple[State, Effects]:
+def restart(state: AuthSent, now: Instant, dice: Dice, *, doubts: int = 0) -> tuple[State, Effects]:
     """Begin again with fresh values: what both ends heard of IKE_SA_INIT may differ, and only this can cure it."""
     if now.boot >= state.started + state.config.timers.attempt:
         error = PeerError("the gateway stopped answering during authentication", code="gateway.unreachable")
         return Closed(), (Down(error, "us"),)
-    again, effects = opening.connect(state.config, now, dice, started=state.started, wary=wary)
+    again, effects = opening.connect(state.config, now, dice, started=state.started, doubts=state.doubts + doubts)
     return again, (Note("attempt.again", "IKE_AUTH came to nothing, the attempt starts afresh"), *effects)
 
 
@@ -202,8 +206,8 @@ def _on_rejection(state: AuthSent, message: Message, now: Instant, dice: Dice) -
     if error is None:
         silent = PeerError("the gateway did not prove who it is", code="gateway.signature")
         return _leave(state, Notify(NotifyType.AUTHENTICATION_FAILED), silent, now, dice)
-    if error.kind == NotifyType.AUTHENTICATION_FAILED and state.cookie and not state.wary:
-        return restart(state, now, dice, wary=True)
+    if error.kind == NotifyType.AUTHENTICATION_FAILED and state.doubts < MOST_DOUBTS:
+        return restart(state, now, dice, doubts=1)
     return Closed(), (Down(opening.refusal(error), "peer"),)
 
 
@@ -213,5 +217,7 @@ def _leave(state: AuthSent, last_words: Payload, error: PeerError, now: Instant,
     return Closing(config, sa, None, now.boot + config.timers.farewell, error, "us"), effects
 
 
-# Our choice: only one signature is ever wanted at a time
+# Our choices: one signature is wanted at a time, and a proof that does not fit is asked for again so many times,
+# because it covers parts of IKE_SA_INIT that the keys do not, and those may have been damaged on the way
 TICKET = 1
+MOST_DOUBTS = 3
