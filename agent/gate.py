@@ -239,9 +239,8 @@ def step(state: State, event: Event, now: float) -> Step:  # noqa: C901  # one t
             return _close(state, CloseReason.LOOK_LOST, (problem("look.lost", event.why),))
         case ((Opening() | Open()), Withdrawn()):
             return _close(state, event.why, ())
-        case ((Opening() | Open()), Closed()):  # nobody asked for it, and nothing said why
-            return _ended(_closing(state, CloseReason.PROBLEM, (problem("internal"),)), event, now)
-
+        case ((Opening() | Open()), Closed()):
+            return _lose(state, event, now)
         case Closing(), Closed():
             return _ended(state, event, now)
         case _:
@@ -320,6 +319,13 @@ def _ended(state: Closing, closed: Closed, now: float) -> Step:
     seconds = max(0.0, now - state.since)
     told = events.Closed(state.site, state.uid, state.why, seconds, closed.bytes_in, closed.bytes_out)
     return after, (Record(told),)
+
+
+def _lose(state: Opening | Open, closed: Closed, now: float) -> Step:
+    """Take note that it is gone although nobody asked for it and nothing said why."""
+    reasons = (problem("internal", "the tunnel was closed without a reason"),)
+    after, effects = _ended(_closing(state, CloseReason.PROBLEM, reasons), closed, now)
+    return after, (Tell(reasons), *_records(state.site, state.uid, reasons), *effects)
 
 
 def _warn(verdict: Verdict) -> tuple[Effect, ...]:

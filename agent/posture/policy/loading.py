@@ -30,7 +30,7 @@ class PolicyError:
         return f"{self.file}:{self.line}:{self.column}: {self.message}"
 
 
-class PolicyErrors(ValueError):  # noqa: N818  # many errors in one
+class PolicyErrors(ValueError):
     """All that is wrong with one policy, in the order of the text."""
 
     def __init__(self, errors: tuple[PolicyError, ...]) -> None:
