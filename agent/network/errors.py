@@ -6,7 +6,7 @@ It never decides what to do about it.
 from agent.words import quote
 
 
-class NetworkRefused(Exception):  # noqa: N818  # it is told by this name
+class NetworkRefused(Exception):
     """The system refused one step; whoever raises it has already put everything back."""
 
     def __init__(self, step: str, why: str) -> None:

@@ -110,9 +110,8 @@ class Kernel:
         match change:
             case LinkChange():
                 self._set_link(change)
-            case AddressChange(add, index, address):
-                where = {"index": index, "address": str(address.ip), "prefixlen": address.network.prefixlen}
-                self._requests.addr(_verb(add), **where, IFA_FLAGS=IFA_F_NOPREFIXROUTE)
+            case AddressChange():
+                self._requests.addr(_verb(change.add), **_address(change))
             case RouteChange():
                 self._requests.route(_verb(change.add), **_route(change))
             case RuleChange():
@@ -150,6 +149,14 @@ def refused(step: str, error: Exception) -> NetworkRefused:
     return NetworkRefused(step, f"the system said '{os.strerror(code)}'" if code else type(error).__name__)
 
 
+def _address(change: AddressChange) -> dict[str, object]:
+    address = change.address
+    # Nobody else is on a tunnel: an address that first looks for duplicates could not yet be a route's source.
+    flags = IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if address.version == IPV6 else 0)
+    where = {"index": change.index, "address": str(address.ip), "prefixlen": address.network.prefixlen}
+    return where | {"IFA_FLAGS": flags}
+
+
 def _route(change: RouteChange) -> dict[str, object]:
     family = FAMILIES[change.network.version]
     common = {"family": family, "dst": str(change.network), "table": change.table}
@@ -184,7 +191,8 @@ def _is_gone(error: Exception) -> bool:
 
 # Fixed by the kernel.
 IFF_UP = 1
-IFA_F_NOPREFIXROUTE = 0x200
+IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
+IPV6 = 6
 IN6_ADDR_GEN_MODE_NONE = 1
 LAST_METRIC = 0xFFFF_FFFF
 WHOLE_MARK = 0xFFFF_FFFF
