@@ -159,6 +159,7 @@ class InitSent:
     pending: Pending
     cookie: bytes = field(default=b"", repr=False)
     cookies: int = 0
+    group_changes: int = 0
     doubts: int = 0
     noted: Noted | None = None
 

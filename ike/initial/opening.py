@@ -151,13 +151,14 @@ def _on_cookie(state: InitSent, cookie: bytes, now: Instant, dice: Dice) -> tupl
 def _on_wrong_group(state: InitSent, wish: bytes, now: Instant, dice: Dice) -> tuple[State, Effects]:
     """Ask again with the group the gateway wants, if we offered it (RFC 7296 §1.2)."""
     group = int.from_bytes(wish)
-    tried = {attempt.group for attempt in state.attempts}
-    if len(wish) != 2 or group in tried or group not in groups(state.config.ike_proposals):
+    if len(wish) != GROUP_SIZE or group not in groups(state.config.ike_proposals):
         wanted = PeerError(f"the gateway wants group {name_of(Group, group)}", code="proposal.none")
         return note_error(state, wanted, now)
-    if len(tried) > MOST_GROUP_CHANGES:
+    if group == state.attempts[-1].group or state.group_changes >= MOST_GROUP_CHANGES:
         return state, ()
-    return _retry(state, Attempt(group, generate(group, dice), b""), now, dice)
+    tried = next((attempt for attempt in state.attempts if attempt.group == group), None)
+    attempt = Attempt(group, generate(group, dice), b"") if tried is None else tried
+    return _retry(replace(state, group_changes=state.group_changes + 1), attempt, now, dice)
 
 
 def _retry(state: InitSent, attempt: Attempt, now: Instant, dice: Dice) -> tuple[InitSent, Effects]:
@@ -195,8 +196,9 @@ def _transmit(state: InitSent) -> Effects:
     return tuple(Transmit(datagram, to) for datagram in state.pending.datagrams)
 
 
-# Fixed by RFC 7296 §2.6, §2.23, §3.1
+# Fixed by RFC 7296 §1.2, §2.6, §2.23, §3.1
 LONGEST_COOKIE = 64
+GROUP_SIZE = 2
 NAT_HASH_SIZE = 20
 NO_SPI = b"\0" * 8
 
