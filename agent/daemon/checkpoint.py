@@ -17,7 +17,6 @@ from agent.daemon.records import Records
 from agent.posture.facts import Facts
 from agent.probes.client import LookLost
 from agent.problems import Problem, Trouble, problem
-from ike.effects import Summary
 
 log = logging.getLogger(__name__)
 
@@ -209,14 +208,14 @@ class Checkpoint:
 
 
 def _opened(site: str, uid: int, carried: Carried) -> events.Opened:
-    summary: Summary = carried.summary
+    summary = carried.summary
     return events.Opened(
         site=site,
         user=uid,
         gateway=carried.gateway,
         addresses=tuple(str(address.ip) for address in carried.addresses),
-        local_identity=summary.local_identity,
-        remote_identity=summary.remote_identity,
+        local_identity=carried.local_identity,
+        remote_identity=carried.remote_identity,
         remote_certificate=summary.remote_certificate,
         ike_suite=summary.ike_suite,
         esp_suite=summary.esp_suite,

@@ -3,10 +3,12 @@
 It decides nothing about the gateway: anchors and identity go to the session as the policy names them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from agent import events
 from agent.daemon.files import read_bounded, read_private, why_unreadable
 from agent.posture.policy import Gateway, Site
 from agent.posture.policy.values import Identity as PolicyIdentity
@@ -18,6 +20,7 @@ from ike.crypto.certificates import Certificate, decode
 from ike.errors import IkeError
 from ike.identity import Identity
 from ike.proposal import ESP_DEFAULT, IKE_COMPATIBLE, IKE_DEFAULT
+from ike.registry import IdType
 from ike.selectors import Selector
 
 
@@ -111,6 +114,11 @@ def translate(identity: PolicyIdentity) -> Identity:
             return distinguished_name(identity.value)
 
 
+def told(identity: Identity) -> str:
+    """Write an identity as events and statuses tell it, with its kind in front."""
+    return events.identity(KINDS.get(identity.kind, "other"), identity.describe())
+
+
 def _anchors(gateway: Gateway) -> tuple[bytes, ...]:
     try:
         files = [read_pem(read_bounded(Path(anchor), LARGEST_FILE)) for anchor in gateway.anchors]
@@ -121,6 +129,13 @@ def _anchors(gateway: Gateway) -> tuple[bytes, ...]:
     return tuple(anchor for file in files for anchor in file)
 
 
+KINDS: Mapping[int, str] = {
+    IdType.FQDN: "fqdn",
+    IdType.RFC822_ADDR: "email",
+    IdType.IPV4_ADDR: "ip",
+    IdType.IPV6_ADDR: "ip",
+    IdType.DER_ASN1_DN: "dn",
+}
 ANY_ADDRESS = IPv4Network("0.0.0.0/0")
 
 # Our choices, in bytes.

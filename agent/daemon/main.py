@@ -38,9 +38,9 @@ log = logging.getLogger("sekishod")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; the exit code is 0 after a clean end, 1 when it could not start, 2 for wrong usage."""
     settings = parse(argv)
-    logging.basicConfig(
-        level=logging.DEBUG if settings.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for ours in ("agent", log.name):
+        logging.getLogger(ours).setLevel(logging.DEBUG if settings.verbose else logging.INFO)
     if os.geteuid() != 0:
         print("sekishod: it needs root's rights; start it by its service.", file=sys.stderr)
         return 1

@@ -8,12 +8,13 @@ import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Self
 
 from agent import events
 from agent.control.messages import StepName
-from agent.daemon.credentials import Credentials, config_for, protected, read_credentials
+from agent.daemon.credentials import Credentials, config_for, protected, read_credentials, told, translate
 from agent.network.apply import Network
 from agent.network.dns import DnsConfig
 from agent.network.errors import NetworkRefused
@@ -50,13 +51,48 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What an open tunnel is: everything a status tells of it."""
+    """What an open tunnel is: everything a status tells of it. Identities are written as events tell them."""
 
     interface: str
     gateway: str
     addresses: tuple[IPv4Interface, ...]
+    local_identity: str
+    remote_identity: str
     summary: Summary
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The interface that carries inner packets and the marked socket that carries outer ones."""
+
+    tun: Tun
+    udp: socket.socket
+
+    @classmethod
+    def open(cls) -> Self:
+        """Open both, or neither."""
+        tun = open_tun(vnet_hdr=True)
+        try:
+            return cls(tun, open_udp())
+        except NetworkRefused:
+            tun.close()
+            raise
+
+    def close(self) -> None:
+        """Close both; the interface goes."""
+        self.udp.close()
+        self.tun.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A gateway that proved who it is, at its address, and what it gave us."""
+
+    gateway: Gateway
+    address: str
+    summary: Summary
+    configure: Configure
 
 
 class Passage:
@@ -66,34 +102,35 @@ class Passage:
         self._site = site
         self._machine = machine
         self._voice = voice
-        self._tun: Tun | None = None
-        self._udp: socket.socket | None = None
+        self._edges: Edges | None = None
         self._tunnel: Tunnel | None = None
-        self._answer: asyncio.Future[tuple[Summary, Configure]] | None = None
-        self._summary: Summary | None = None
+        self._given: Configure | None = None
+        self._answer: asyncio.Future[tuple[Summary, Configure]] = asyncio.get_running_loop().create_future()
         self._traffic = (0, 0)
         self.carried: Carried | None = None
 
     async def open(self) -> Carried:
         """Go all the way, or raise `Trouble`; after that, `close` takes down what there is."""
-        credentials = read_credentials(self._site)
-        networks = protected(self._site)
+        credentials, networks = read_credentials(self._site), protected(self._site)
         self._voice.stepped("key")
         try:
-            self._tun = open_tun(vnet_hdr=True)
-            self._udp = open_udp()
+            edges = self._edges = Edges.open()
             self._voice.stepped("tunnel")
-            gateway, (summary, configure) = await self._reach(credentials)
+            reached = await self._reach(edges, credentials)
             self._voice.stepped("gateway")
-            self._machine.network.apply(
-                NetworkConfig(
-                    self._tun.name, self._tun.index, INNER_MTU, configure.addresses, networks, self._dns(configure)
-                )
-            )
+            self._machine.network.apply(self._network(edges.tun, reached.configure, networks))
         except NetworkRefused as error:
             raise Trouble(error.code, str(error)) from error
         self._voice.stepped("network")
-        self.carried = Carried(self._tun.name, gateway, configure.addresses, summary, self._machine.clock().boot)
+        self.carried = Carried(
+            interface=edges.tun.name,
+            gateway=reached.address,
+            addresses=reached.configure.addresses,
+            local_identity=told(credentials.identity),
+            remote_identity=told(translate(reached.gateway.identity)),
+            summary=reached.summary,
+            since=self._machine.clock().boot,
+        )
         return self.carried
 
     async def close(self) -> tuple[int, int]:
@@ -116,40 +153,38 @@ class Passage:
         stats = self._tunnel.stats()
         return stats.bytes_in, stats.bytes_out
 
-    async def _reach(self, credentials: Credentials) -> tuple[str, tuple[Summary, Configure]]:
+    async def _reach(self, edges: Edges, credentials: Credentials) -> Reached:
         """Try the gateways in order; only one that does not answer or has no address leads to the next."""
         for gateway in self._site.gateways[:-1]:
             try:
-                return await self._try(gateway, credentials)
+                return await self._try(gateway, edges, credentials)
             except Trouble as trouble:
                 if trouble.problem.code not in ("gateway.unreachable", "gateway.unresolved"):
                     raise
                 log.warning("the gateway %s: %s", gateway.address, trouble)
-        return await self._try(self._site.gateways[-1], credentials)
+        return await self._try(self._site.gateways[-1], edges, credentials)
 
-    async def _try(self, gateway: Gateway, credentials: Credentials) -> tuple[str, tuple[Summary, Configure]]:
-        if self._tun is None or self._udp is None:
-            raise Trouble("internal", "there is no interface to open a tunnel on")
+    async def _try(self, gateway: Gateway, edges: Edges, credentials: Credentials) -> Reached:
         address = await resolve(gateway.address)
         self._answer = asyncio.get_running_loop().create_future()
         self._tunnel = Tunnel(
             config_for(self._site, gateway, address, credentials),
             signer=credentials.signer,
-            tun=self._tun.fd,
-            udp=self._udp.fileno(),
+            tun=edges.tun.fd,
+            udp=edges.udp.fileno(),
             clock=self._machine.clock,
             dice=self._machine.dice,
             tell=self._told,
         )
         self._tunnel.start()
-        return address, await self._answer
+        return Reached(gateway, address, *await self._answer)
 
     def _told(self, what: Told) -> None:
         match what:
-            case Up(summary):
-                self._summary = summary
             case Configure():
-                self._configured(what)
+                self._given = what
+            case Up(summary) if self._given is not None and not self._answer.done():
+                self._answer.set_result((summary, self._given))
             case Rekeyed(kind):
                 self._voice.rekeyed(events.RekeyKind(kind))
             case Note(code, detail):
@@ -157,16 +192,16 @@ class Passage:
             case Ended(trouble):
                 self._ended(trouble)
 
-    def _configured(self, configure: Configure) -> None:
-        if self._answer is not None and not self._answer.done() and self._summary is not None:
-            self._answer.set_result((self._summary, configure))
-
     def _ended(self, trouble: Problem | None) -> None:
-        if self._answer is not None and not self._answer.done():
+        if not self._answer.done():
             ended = trouble or problem("peer.closed")
             self._answer.set_exception(Trouble(ended.code, ended.detail))
         elif trouble is not None:
             self._voice.broken(trouble)
+
+    def _network(self, tun: Tun, configure: Configure, networks: tuple[IPv4Network, ...]) -> NetworkConfig:
+        dns = self._dns(configure)
+        return NetworkConfig(tun.name, tun.index, INNER_MTU, configure.addresses, networks, dns)
 
     def _dns(self, configure: Configure) -> DnsConfig | None:
         wanted = self._site.dns
@@ -176,12 +211,9 @@ class Passage:
         return DnsConfig(self._machine.resolv_conf, servers, wanted.names)
 
     def _release(self) -> None:
-        if self._udp is not None:
-            self._udp.close()
-            self._udp = None
-        if self._tun is not None:
-            self._tun.close()
-            self._tun = None
+        if self._edges is not None:
+            self._edges.close()
+            self._edges = None
         self._tunnel = None
         self.carried = None
 
