@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ike.crypto import names
 from ike.crypto.certificates import Certificate
-from ike.crypto.chain import Role, leaf_of, read_anchors, verify_chain
+from ike.crypto.chain import Role, read_anchors, read_bag, verify_chain
 from ike.crypto.prf import Prf
 from ike.crypto.scheme import Family, SignatureScheme
 from ike.crypto.signature import curve_of, raw_from_der, raw_to_der, verify
@@ -62,8 +62,8 @@ def signed_octets(message: bytes, peer_nonce: bytes, prf: Prf, sk_p: bytes, id_b
 
 def verify_peer(claim: Claim, trust: Trust, wall: float) -> Proof:
     """Believe the peer, or say in PeerError what is wrong first."""
-    leaf = leaf_of(claim.certificates)
-    chain = verify_chain(leaf, claim.certificates, trust.anchors, wall, trust.role)
+    leaf, *others = read_bag(claim.certificates)
+    chain = verify_chain(leaf, others, trust.anchors, wall, trust.role)
     _check_identity(leaf, claim.identity, trust)
     scheme = _check_signature(leaf, claim)
     return Proof(claim.identity, leaf.sha256, scheme, chain.valid_until)

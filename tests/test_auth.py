@@ -1,6 +1,7 @@
 """AUTH: who is believed, in which order the proof is judged, and what a liar gets to hear."""
 
 import hmac
+import time
 from datetime import UTC, datetime
 from itertools import product
 
@@ -285,6 +286,18 @@ def test_only_x509_certificates_are_collected_in_their_order() -> None:
     ours = auth.certificate_payloads((LEAF.der, MIDDLE.der))
     url = CertificatePayload(CertEncoding.HASH_AND_URL, b"http://evil.test/")
     assert auth.certificates_in((url, ours[0], BAD_PROOF, ours[1])) == (LEAF.der, MIDDLE.der)
+
+
+def test_the_largest_certificate_that_passes_the_cap_costs_little() -> None:
+    large = MIDDLE.issue(NAME, *(f"h{number}.x" for number in range(7000)))
+    claim = claim_by(large, proof=BAD_PROOF)
+    assert 60_000 < sum(map(len, claim.certificates)) < 65_536
+    spent = []
+    for _ in range(3):
+        start = time.process_time()
+        refused(claim, "gateway.signature")
+        spent.append(time.process_time() - start)
+    assert min(spent) < 0.2  # 25 ms when written, 50 ms allowed; the rest is for slow machines
 
 
 def test_nothing_of_a_claim_shows_but_the_name() -> None:

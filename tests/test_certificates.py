@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ike.crypto import CertificateError, Role, SignatureScheme, distinguished_name, read_pem, sha1, verify
 from ike.crypto.certificates import decode
-from ike.crypto.chain import Chain, leaf_of, verify_chain
+from ike.crypto.chain import Chain, read_bag, verify_chain
 from ike.crypto.names import match_identity, same_identity
 from ike.errors import ConfigError, PeerError
 from ike.identity import Identity
@@ -37,7 +37,9 @@ def judge(
     role: Role = Role.GATEWAY,
 ) -> Chain:
     """Verify a chain as the peer would show it."""
-    return verify_chain(decode(issued.der), (issued.der, *issued.chain, *extra), anchors, wall, role)
+    leaf, *others = read_bag((issued.der, *issued.chain, *extra))
+    assert leaf.der == issued.der
+    return verify_chain(leaf, others, anchors, wall, role)
 
 
 def refused(code: str, issued: Issued, *extra: bytes, anchors: tuple[bytes, ...] = (ROOT.der,)) -> str:
@@ -102,7 +104,7 @@ def test_a_damaged_certificate_is_never_trusted_and_never_another_error(seed: in
     try:
         found = decode(bytes(damaged))
         match_identity(found, GATEWAY, allow_common_name=True)
-        verify_chain(found, (bytes(damaged), MIDDLE.der), (ROOT.der,), WALL)
+        verify_chain(found, read_bag((bytes(damaged), MIDDLE.der)), (ROOT.der,), WALL)
     except PeerError:
         return
     assert bytes(damaged) == which
@@ -111,7 +113,7 @@ def test_a_damaged_certificate_is_never_trusted_and_never_another_error(seed: in
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_a_bag_of_garbage_is_refused_with_one_kind_of_error(bag: list[bytes]) -> None:
     with pytest.raises(CertificateError):
-        leaf_of(bag)
+        read_bag(bag)
 
 
 def test_pem_files_give_every_certificate_in_order() -> None:
@@ -129,21 +131,22 @@ def test_the_leaf_is_found_in_any_order_of_the_bundle() -> None:
     for _ in range(6):
         random.Random(len(bag)).shuffle(bag)
         bag = bag[1:] + bag[:1]
-        assert leaf_of(bag).der == LEAF.der
-        assert verify_chain(leaf_of(bag), bag, (ROOT.der,), WALL).leaf.der == LEAF.der
+        leaf, *others = read_bag(bag)
+        assert leaf.der == LEAF.der
+        assert len(verify_chain(leaf, others, (ROOT.der,), WALL).issuers) == 2
 
 
 def test_no_certificate_at_all_has_its_own_code() -> None:
     with pytest.raises(CertificateError) as caught:
-        leaf_of(())
+        read_bag(())
     assert caught.value.code == "gateway.certificate.missing"
 
 
 def test_too_many_certificates_or_octets_are_refused() -> None:
-    assert leaf_of([LEAF.der] * 16).der == LEAF.der
+    assert [found.der for found in read_bag([LEAF.der] * 16)] == [LEAF.der]
     for bag in ([LEAF.der] * 17, [LEAF.der, bytes(65536)]):
         with pytest.raises(CertificateError, match="more than"):
-            leaf_of(bag)
+            read_bag(bag)
 
 
 # Chains that hold
@@ -190,7 +193,7 @@ def test_intermediates_come_in_any_order_with_rubbish_between() -> None:
     issued = deep.issue(NAME)
     bag = [*issued.chain, b"rubbish", b"", Authority.create("Noise").der]
     random.Random(5).shuffle(bag)
-    assert len(verify_chain(decode(issued.der), bag, (ROOT.der,), WALL).issuers) == 9
+    assert len(verify_chain(decode(issued.der), read_bag(bag), (ROOT.der,), WALL).issuers) == 9
 
 
 @pytest.mark.parametrize("eku", [(), ("serverAuth",), ("ipsecIKE",), ("ikeIntermediate",), ("any",)])
@@ -243,7 +246,7 @@ def hand_made(key: ec.EllipticCurvePrivateKey, issuer: x509.Name) -> x509.Certif
 
 def test_a_missing_intermediate_leaves_no_path() -> None:
     with pytest.raises(CertificateError, match="does not lead"):
-        verify_chain(decode(LEAF.der), (LEAF.der,), (ROOT.der,), WALL)
+        verify_chain(decode(LEAF.der), (), (ROOT.der,), WALL)
 
 
 def test_expiry_is_told_apart_from_a_certificate_of_the_future() -> None:

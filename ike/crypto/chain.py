@@ -4,7 +4,8 @@ OpenSSL builds the path and judges signatures, validity, CA flags, path lengths 
 what it does not look at: key sizes, weak hashes, and what the leaf and its issuers may be used for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -32,26 +33,32 @@ class Chain:
     valid_until: float
 
 
-def leaf_of(bag: Sequence[bytes]) -> Certificate:
-    """Find the peer's own certificate: by RFC 7296 §3.6 the first, but bundles come in any order."""
+def read_bag(bag: Sequence[bytes]) -> tuple[Certificate, ...]:
+    """Read what the peer sent, its own certificate first; what cannot be read beside it is passed over.
+
+    By RFC 7296 §3.6 the peer's own comes first, but bundles come in any order: it is the first that is no authority's.
+    """
     if not bag:
         raise CertificateError("no certificate came", code="gateway.certificate.missing")
     if len(bag) > MAX_CERTIFICATES or sum(map(len, bag)) > MAX_OCTETS:
         raise CertificateError(f"more than {MAX_CERTIFICATES} certificates or {MAX_OCTETS} octets of them came")
-    readable = _readable(bag)
-    return next((certificate for certificate in readable if not certificate.is_authority), None) or decode(bag[0])
+    readable = tuple(_readable(bag))
+    leaf = next((certificate for certificate in readable if not certificate.is_authority), None) or decode(bag[0])
+    return leaf, *(certificate for certificate in readable if certificate.der != leaf.der)
 
 
 def verify_chain(
-    leaf: Certificate, bag: Sequence[bytes], anchors: Sequence[bytes], wall: float, role: Role = Role.GATEWAY
+    leaf: Certificate,
+    others: Sequence[Certificate],
+    anchors: Sequence[bytes],
+    wall: float,
+    role: Role = Role.GATEWAY,
 ) -> Chain:
-    """Accept the leaf for signing an AUTH now, or say in CertificateError why not.
-
-    `bag` holds what else came, in any order; what cannot be read in it is passed over.
-    """
+    """Accept the leaf for signing an AUTH now, or say in CertificateError why not; `others` come in any order."""
     trusted = read_anchors(anchors)
-    others = [] if leaf in trusted else [other for other in _readable(bag[:MAX_CERTIFICATES]) if other != leaf]
-    issuers = tuple(decode(der) for der in _build(leaf, others, trusted, wall)[1:])
+    helpful = () if leaf in trusted else others
+    known = {certificate.der: certificate for certificate in (leaf, *helpful, *trusted)}
+    issuers = tuple(known.get(der) or decode(der) for der in _build(leaf, helpful, trusted, wall)[1:])
     _check_hashes(leaf, issuers, frozenset(anchors))
     _check_usage(leaf, issuers, frozenset(anchors), role)
     return Chain(leaf, issuers, min(certificate.not_after for certificate in (leaf, *issuers)))
@@ -98,14 +105,10 @@ def _refusal(error: openssl.X509StoreContextError) -> CertificateError:
     return CertificateError(f"{whose} {subject!r} {clause}", code=f"gateway.certificate.{cause}")
 
 
-def _readable(bag: Sequence[bytes]) -> list[Certificate]:
-    readable = []
+def _readable(bag: Sequence[bytes]) -> Iterator[Certificate]:
     for der in bag:
-        try:
-            readable.append(decode(der))
-        except PeerError:
-            continue
-    return readable
+        with suppress(PeerError):
+            yield decode(der)
 
 
 def _check_hashes(leaf: Certificate, issuers: Sequence[Certificate], anchors: frozenset[bytes]) -> None:
