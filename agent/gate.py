@@ -334,7 +334,7 @@ def _warn(verdict: Verdict) -> tuple[Effect, ...]:
 
 def _news(state: Opening | Open, verdict: Verdict) -> tuple[Effect, ...]:
     """Record a new look only if it found something else than the one before."""
-    if verdict.findings == state.verdict.findings:
+    if not verdict.differs(state.verdict):
         return ()
     return (Record(events.Looked(state.site, verdict.allows, verdict.results)),)
 

@@ -1,5 +1,6 @@
 """The gate: every state meets every event, and nothing is open without a verdict that allows it."""
 
+from dataclasses import replace
 from itertools import product
 from typing import get_args
 
@@ -300,3 +301,10 @@ def test_whatever_happens_nothing_is_open_without_a_verdict_that_lets_it(happeni
 def test_the_last_word_of_a_lost_look_is_never_open(state: str, now: float):
     after, _ = step(STATES[state], LookLost("gone"), now)
     assert not isinstance(after, Open | Opening | Looking)
+
+
+def test_a_process_that_came_and_went_unread_is_no_news():
+    missed = Verdict((replace(GOOD.findings[0], evidence=events.Evidence(vanished=3)),), 2.0)
+    after, effects = step(Open("main", 1000, GOOD, 2.0), Changed(missed), now=20.0)
+    assert effects == ()
+    assert after == Open("main", 1000, missed, 2.0)

@@ -78,6 +78,11 @@ class Finding:
         """This finding as an event may carry it."""
         return CheckResult(self.check, self.outcome, self.rule, self.evidence)
 
+    @property
+    def gist(self) -> tuple[object, ...]:
+        """What makes a finding news: all but its words and the counts of what was missed."""
+        return self.check, self.outcome, self.rule, self.cut, self.evidence.programs, self.evidence.networks
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -111,6 +116,10 @@ class Verdict:
     def countdown(self) -> float:
         """Seconds that are left to an open tunnel: the fewest among the refusals that count down."""
         return min((finding.countdown for finding in self.refusals if finding.cut is Cut.COUNTDOWN), default=0.0)
+
+    def differs(self, other: "Verdict") -> bool:
+        """Tell whether this verdict is news after the other."""
+        return [finding.gist for finding in self.findings] != [finding.gist for finding in other.findings]
 
     @property
     def results(self) -> tuple[CheckResult, ...]:
