@@ -286,7 +286,7 @@ CALL = Words(
     "許可リストの確認が必要です。{help_desk}に連絡してください。",
 )
 NONE_LISTED = Words(
-    "None of the {count} forbidden programs was seen running.{missed}",
+    "None of the forbidden programs ({count} listed) was seen running.{missed}",
     "使用禁止のプログラム({count}件)の実行は確認されませんでした。{missed}",
 )
 FORBIDDEN_RUNS = Words(

@@ -71,11 +71,10 @@ class Trust:
 
     def _judge(self, network: Wireless, all_networks: tuple[Wireless, ...]) -> Finding:
         outcome, seen, remedy, who = self._said(network)
-        name = _shown(network.ssid)
         return Finding(
             self.check,
             outcome,
-            tell(seen, name=name),
+            tell(seen, wifi=_named(network.ssid)),
             tell(remedy, help_desk=self.help_desk, instead=self._instead()),
             who,
             self._evidence(all_networks),
@@ -133,11 +132,11 @@ def _badness(finding: Finding) -> int:
     return WORST_FIRST.index(finding.outcome)
 
 
-def _shown(ssid: bytes) -> Words:
+def _named(ssid: bytes) -> Words:
     if not ssid:
-        return Words("without a name", "名前のない")
+        return Words("The Wi-Fi without a name", "名前のないWi-Fi")
     name = quote(ssid.decode("utf-8", "backslashreplace"))
-    return Words(f"'{name}'", f"「{name}」")
+    return Words(f"The Wi-Fi '{name}'", f"Wi-Fi「{name}」")
 
 
 WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS)
@@ -149,30 +148,28 @@ ENOUGH: Mapping[Strength, frozenset[Security]] = {
 }
 
 NO_WIFI = Words("Wi-Fi is not in use.", "Wi-Fiは使われていません。")
-IS_REGISTERED = Words(
-    "The Wi-Fi {name} is registered and protected.", "Wi-Fi{name}は登録済みで、パスワードで保護されています。"
-)
-IS_PROTECTED = Words("The Wi-Fi {name} is protected.", "Wi-Fi{name}は保護されています。")
-NO_PASSWORD = Words("The Wi-Fi {name} has no password.", "Wi-Fi{name}にはパスワードが設定されていません。")
+IS_REGISTERED = Words("{wifi} is registered and protected.", "{wifi}は登録済みで、パスワードで保護されています。")
+IS_PROTECTED = Words("{wifi} is protected.", "{wifi}は保護されています。")
+NO_PASSWORD = Words("{wifi} has no password.", "{wifi}にはパスワードが設定されていません。")
 NO_KEY = Words(
-    "The Wi-Fi {name} has no password, so anybody could pretend to be it.",
-    "Wi-Fi{name}にはパスワードがないため、誰でもなりすますことができます。",
+    "{wifi} has no password, so anybody could pretend to be it.",
+    "{wifi}にはパスワードがないため、誰でもなりすますことができます。",
 )
 IS_BROKEN = Words(
-    "The Wi-Fi {name} uses an old protection that can be broken (WEP or WPA-TKIP).",
-    "Wi-Fi{name}の暗号化方式(WEPまたはWPA-TKIP)は古く、解読されるおそれがあります。",
+    "{wifi} uses an old protection that can be broken (WEP or WPA-TKIP).",
+    "{wifi}の暗号化方式(WEPまたはWPA-TKIP)は古く、解読されるおそれがあります。",
 )
 IS_WEAK = Words(
-    "The Wi-Fi {name} is protected less well than the hospital asks for.",
-    "Wi-Fi{name}の保護は、病院が求める強さに達していません。",
+    "{wifi} is protected less well than the hospital asks for.",
+    "{wifi}の保護は、病院が求める強さに達していません。",
 )
 WEAKER_THAN_REGISTERED = Words(
-    "The Wi-Fi {name} has a registered name, but is protected less well than was registered.",
-    "Wi-Fi{name}は登録済みの名前ですが、登録時に定めた強さで保護されていません。",
+    "{wifi} has a registered name, but is protected less well than was registered.",
+    "{wifi}は登録済みの名前ですが、登録時に定めた強さで保護されていません。",
 )
-NOT_REGISTERED = Words("The Wi-Fi {name} is not registered.", "Wi-Fi{name}は登録されていません。")
+NOT_REGISTERED = Words("{wifi} is not registered.", "{wifi}は登録されていません。")
 SECURITY_UNKNOWN = Words(
-    "How the Wi-Fi {name} is protected could not be told.", "Wi-Fi{name}の保護方式を確認できませんでした。"
+    "{wifi} is protected in a way that could not be told.", "{wifi}の保護方式を確認できませんでした。"
 )
 USE_ANOTHER = Words("Use {instead}, then press Connect again.", "{instead}に切り替えて、もう一度接続してください。")
 REGISTER = Words(

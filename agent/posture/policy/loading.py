@@ -5,7 +5,7 @@ It reads no file: bytes come in, and the file's name is only repeated in the err
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args, get_origin
 
@@ -79,17 +79,9 @@ def _told(detail: ErrorDetails, document: Document) -> tuple[Place, str]:
 
 def _nearest(path: Path, places: Mapping[Path, Place], document: Document) -> Place:
     """Give where something stands; for what is missing, where the section that lacks it starts."""
-    if path in places:
-        return places[path]
-    parents = (path[:length] for length in range(len(path) - 1, -1, -1))
-    return next((place for parent in parents for place in _start(parent, document)), TOP)
-
-
-def _start(path: Path, document: Document) -> Iterator[Place]:
-    if path in document.keys:
-        yield document.keys[path]
-    if path in document.values:
-        yield document.values[path]
+    parents = (path[:length] for length in range(len(path), -1, -1))
+    tables = (places, document.keys, document.values)
+    return next((table[parent] for parent in parents for table in tables if parent in table), TOP)
 
 
 def _sentence(detail: ErrorDetails, path: Path) -> str:
