@@ -144,8 +144,12 @@ class Tunnel:
     def _feed(self, event: Event) -> None:
         if self._session is None or self._ended.is_set():
             return
-        session, effects = self._session.step(event, self._clock(), self._dice)
-        self._proceed(session, effects)
+        try:
+            session, effects = self._session.step(event, self._clock(), self._dice)
+            self._proceed(session, effects)
+        except Exception as error:  # the room's wall: whatever is wrong here must not leave a tunnel open
+            log.exception("an error of our own")
+            self._end(problem("internal", type(error).__name__))
 
     def _proceed(self, session: Session, effects: tuple[Effect, ...]) -> None:
         self._session = session
