@@ -64,7 +64,7 @@ class Packages:
         place = len(self._packages) - 1
         name = self._packages[place].name
         for path in paths.split(b"\n"):
-            if path.startswith(NO_PROGRAMS):
+            if not path or path.startswith(NO_PROGRAMS):
                 continue
             diversion = moved.get(path)
             if diversion is not None and diversion.by != name:
@@ -83,16 +83,21 @@ class Diversion:
 def _read_diversions(file: Path) -> dict[bytes, Diversion]:
     lines = _read_whole(file).split(b"\n")
     triples = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
-    return {path: Diversion(to, by.decode("ascii", "replace")) for path, to, by in triples}
+    return {path: Diversion(to, _text(by)) for path, to, by in triples}
 
 
 def _read_versions(file: Path) -> dict[str, str]:
     installed = {}
     for stanza in _read_whole(file).split(b"\n\n"):
         fields = dict(WANTED_FIELD.findall(stanza))
-        if fields.get(b"Status", b"").split()[-1:] not in ([], [b"not-installed"], [b"config-files"]):
-            installed[fields[b"Package"].decode()] = fields.get(b"Version", b"").decode("utf-8", "backslashreplace")
+        state = fields.get(b"Status", b"").split()[-1:]
+        if state not in ([], [b"not-installed"], [b"config-files"]):
+            installed[_text(fields.get(b"Package", b""))] = _text(fields.get(b"Version", b""))
     return installed
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
 
 
 def _read_whole(file: Path) -> bytes:

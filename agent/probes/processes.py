@@ -128,14 +128,17 @@ def read_image(folder: int, vitals: Vitals) -> Image | Missing:
     return link if isinstance(link, Missing) else Missing.VANISHED
 
 
-def read_script(folder: int, executable: Image) -> Image | None:
-    """Find the file that an interpreter was told to run, where its arguments tell; None otherwise."""
+def read_script(folder: int, executable: Image) -> Image | None | Missing:
+    """Find the file that an interpreter was told to run; None where its arguments name none.
+
+    While a program is being started it has no arguments yet, and nothing can be said of them.
+    """
     form = scripts.form_of(executable.path.rpartition(b"/")[2])
     if form is None:
         return None
     text = _read(folder, "cmdline", scripts.LONGEST_CMDLINE)
-    if isinstance(text, Missing):
-        return None
+    if isinstance(text, Missing) or not text:
+        return Missing.UNREADABLE
     argument = scripts.find(form, text)
     return None if argument is None else _locate(folder, argument)
 

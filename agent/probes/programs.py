@@ -111,9 +111,13 @@ class ProgramProbe:
     def _script(self, folder: int, pid: int, vitals: Vitals, image: Image, *, fresh: bool) -> Image | None:
         """Read the script once, when the program starts, for later a program can change what its arguments show."""
         key = (pid, vitals.started, image.path)
-        if fresh or key not in self._scripts:
-            self._scripts[key] = read_script(folder, image)
-        return self._scripts[key]
+        if not fresh and key in self._scripts:
+            return self._scripts[key]
+        script = read_script(folder, image)
+        if isinstance(script, Missing):
+            return None
+        self._scripts[key] = script
+        return script
 
     def _forget_ended(self, running: set[tuple[int, int]]) -> None:
         self._scripts = {key: script for key, script in self._scripts.items() if key[:2] in running}

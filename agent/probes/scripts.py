@@ -62,8 +62,8 @@ def _read_cluster(form: Form, letters: bytes) -> str:
 
 
 PYTHON = Form(code=b"cm", value=b"WX", words=frozenset({b"--check-hash-based-pycs"}))
-PERL = Form(code=b"eE", value=b"I", joined=b"0CDFilmMVx")
-RUBY = Form(code=b"e", value=b"CEIr", joined=b"0FKTWix")
+PERL = Form(code=b"eE", value=b"I", joined=b"CDFimMVx")
+RUBY = Form(code=b"e", value=b"CEIr", joined=b"FKTWix")
 NODE = Form(
     code=b"ep",
     value=b"Cr",

@@ -1,0 +1,171 @@
+"""What the look helper and the daemon say to each other, and what is refused."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.posture.facts import Grade, Observed, Origin, Package, Program, Programs, Unseen
+from agent.probes import codec
+from agent.probes.codec import (
+    CodecError,
+    HashWhich,
+    Looked,
+    LookedAgain,
+    Missed,
+    Ready,
+    Refusal,
+    Said,
+    Scope,
+    Started,
+    decode,
+    decode_scope,
+    encode,
+    encode_scope,
+)
+
+NAMES = st.text(max_size=40)
+SECONDS = st.floats(0, 1e9)
+COUNTS = st.integers(0, 1 << 32)
+PACKAGES = st.builds(Package, NAMES, NAMES, NAMES, st.sampled_from(Origin))
+DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+PROGRAMS = st.builds(
+    Program,
+    pid=st.integers(0, codec.MOST_PID),
+    started=st.integers(0, codec.MOST_TICKS),
+    uid=st.integers(0, codec.MOST_UID),
+    name=NAMES,
+    path=NAMES,
+    package=st.none() | PACKAGES,
+    sha256=st.none() | DIGESTS,
+    unhashed=NAMES,
+    script=st.none() | NAMES,
+    replaced=st.booleans(),
+    home=st.booleans(),
+)
+SEEN = st.builds(Programs, st.lists(PROGRAMS, max_size=4).map(tuple), COUNTS, COUNTS)
+LOOKS: st.SearchStrategy[Observed[Programs] | Unseen] = st.one_of(
+    st.builds(Observed, SEEN, st.sampled_from(Grade), NAMES, SECONDS),
+    st.builds(Unseen, NAMES, SECONDS),
+)
+SAID: st.SearchStrategy[Said] = st.one_of(
+    st.builds(Ready, st.none() | NAMES),
+    st.builds(Refusal, NAMES),
+    st.builds(Looked, LOOKS),
+    st.builds(LookedAgain, LOOKS),
+    st.builds(Missed, COUNTS, COUNTS, SECONDS),
+    st.builds(Started, PROGRAMS, SECONDS),
+)
+SCOPES = st.builds(
+    Scope,
+    st.frozensets(st.integers(0, codec.MOST_UID), max_size=8),
+    st.sampled_from(cast("list[HashWhich]", ["unowned", "all"])),
+    st.lists(NAMES, max_size=4).map(tuple),
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+PROGRAM = Program(7, 8, 9, "name", "/path", Package("dpkg", "n", "1", Origin.UNCHECKED), "0" * 64)
+
+
+@given(SAID)
+def test_what_is_said_is_read_back_equal_from_one_line(said: Said) -> None:
+    line = encode(said)
+    assert line.count(b"\n") == 1
+    assert decode(line) == said
+
+
+@given(SCOPES)
+def test_a_scope_is_read_back_equal_from_one_line(scope: Scope) -> None:
+    line = encode_scope(scope)
+    assert line.count(b"\n") == 1
+    assert decode_scope(line) == scope
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda body: json.dumps(body).encode()))
+def test_garbage_is_refused_and_nothing_else_happens(line: bytes) -> None:
+    with pytest.raises(CodecError):
+        decode(line)
+    with pytest.raises(CodecError):
+        decode_scope(line)
+
+
+@given(SAID, st.data())
+def test_a_value_of_any_other_kind_in_any_place_is_refused_or_read(said: Said, data: st.DataObject) -> None:
+    body = json.loads(encode(said))
+    put = data.draw(st.sampled_from(places(body)))
+    put(data.draw(JSON))
+    try:
+        decode(json.dumps(body).encode())
+    except CodecError:
+        return
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("pid", -1),
+        ("pid", True),
+        ("pid", 1.0),
+        ("pid", 1 << 22),
+        ("uid", 1 << 32),
+        ("path", "x" * (codec.LONGEST_PATH + 1)),
+        ("path", None),
+        ("sha256", "0" * 63),
+        ("sha256", "G" * 64),
+        ("replaced", 0),
+        ("script", 1),
+        ("package", []),
+        ("surprise", 1),
+    ],
+)
+def test_a_program_with_a_field_out_of_bounds_is_refused(field: str, value: object) -> None:
+    body = json.loads(encode(Started(PROGRAM, 1.0)))
+    body["started"]["program"][field] = value
+    with pytest.raises(CodecError):
+        decode(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("field", ["pid", "package", "sha256", "home"])
+def test_a_program_without_a_field_is_refused(field: str) -> None:
+    body = json.loads(encode(Started(PROGRAM, 1.0)))
+    del body["started"]["program"][field]
+    with pytest.raises(CodecError, match="missing"):
+        decode(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("at", ["NaN", "Infinity", "-1", "1e400", '"1"', "true"])
+def test_a_time_that_is_no_time_is_refused(at: str) -> None:
+    with pytest.raises(CodecError):
+        decode(f'{{"missed":{{"vanished":1,"unreadable":1,"at":{at}}}}}'.encode())
+
+
+def test_more_programs_than_a_machine_runs_are_refused() -> None:
+    body = json.loads(encode(Looked(Observed(Programs((PROGRAM,), 0, 0), Grade.ROOT, "m", 1.0))))
+    body["looked"]["running"] *= codec.MOST_PROGRAMS + 1
+    with pytest.raises(CodecError, match="no list of at most"):
+        decode(json.dumps(body).encode())
+
+
+def test_a_line_that_is_too_long_is_refused_unread() -> None:
+    with pytest.raises(CodecError, match="longer than"):
+        decode_scope(b" " * (codec.LONGEST_REQUEST + 1))
+
+
+def test_nesting_without_end_is_refused() -> None:
+    with pytest.raises(CodecError, match="not JSON"):
+        decode(b"[" * 1_000_000)
+
+
+def places(body: object) -> list[Callable[[object], None]]:
+    """List a way to overwrite each place in a JSON value."""
+    if not isinstance(body, dict | list):
+        return []
+    keys = list(body) if isinstance(body, dict) else list(range(len(body)))
+    return [partial(body.__setitem__, key) for key in keys] + [put for key in keys for put in places(body[key])]
