@@ -4,10 +4,13 @@
 //! descriptors. `sa` joins the pure modules `packet`, `replay`, `selector` and
 //! `cipher`, which know neither Python nor the kernel. `python` is the only one that knows Python.
 
+pub mod checksum;
 pub mod cipher;
 pub mod error;
 pub mod frame;
 pub mod handle;
+pub mod join;
+pub mod offload;
 pub mod packet;
 pub mod pump;
 #[cfg(feature = "python")]
@@ -15,6 +18,7 @@ mod python;
 pub mod replay;
 pub mod sa;
 pub mod selector;
+pub mod split;
 pub mod tally;
 pub mod tun;
 pub mod udp;

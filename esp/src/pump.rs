@@ -13,11 +13,14 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::{Error, Result};
 use crate::frame;
+use crate::join::Join;
+use crate::offload::Offload;
 use crate::packet::{Header, OVERHEAD, TEXT_AT};
 use crate::sa::{Inbound, Outbound};
+use crate::split::Split;
 use crate::tally::{Cause, Tally};
 use crate::tun::Tun;
-use crate::udp::{DATAGRAMS, Incoming, Outgoing, Udp, cause};
+use crate::udp::{DATAGRAM_SIZE, Incoming, Outgoing, Udp, cause};
 
 /// The descriptors between which the pump works.
 pub struct Ports {
@@ -80,6 +83,7 @@ pub struct Pump {
     last_sent: Duration,
     incoming: Incoming,
     outgoing: Outgoing,
+    super_packet: Box<[u8]>,
     frame: Box<[u8]>,
 }
 
@@ -96,6 +100,7 @@ impl Pump {
             last_sent: boot_clock(),
             incoming: Incoming::new(),
             outgoing: Outgoing::new(),
+            super_packet: vec![0; MAX_PACKET].into(),
             frame: vec![0; MAX_FRAME].into(),
         }
     }
@@ -193,9 +198,10 @@ impl Pump {
         }
         let mut inward = Inward {
             sas: &mut self.inbound,
-            tun: &self.ports.tun,
+            tun: &mut self.ports.tun,
             ike: self.ports.ike.as_fd(),
             tally: &self.tally,
+            join: Join::new(),
             authentic: false,
         };
         for (source, datagram) in self.incoming.datagrams() {
@@ -203,6 +209,7 @@ impl Pump {
                 self.tally.count_drop(cause, 1);
             }
         }
+        inward.flush();
         if inward.authentic {
             self.tally.last_inbound.set(boot_clock().as_millis() as u64);
         }
@@ -210,25 +217,19 @@ impl Pump {
 
     /// Take one batch from the TUN device.
     fn carry_out(&mut self) -> std::result::Result<(), Failure> {
-        for _ in 0..DATAGRAMS {
-            let Some(room) = self.outgoing.room() else { break };
-            let space = room.len() - OVERHEAD;
-            let size = match self.ports.tun.read(&mut room[TEXT_AT..TEXT_AT + space]) {
-                Ok(size) => size,
+        for _ in 0..TUN_BATCH {
+            let (offload, size) = match self.ports.tun.read(&mut self.super_packet) {
+                Ok(read) => read,
                 Err(Errno::AGAIN | Errno::INTR) => break,
                 Err(errno) => return Err(Failure::Tun(errno)),
             };
-            let sealed = match &mut self.outbound {
-                Some((sa, _)) => sa.seal(room, size),
-                None => Err(Cause::NoSa),
+            let Some((sa, peer)) = &mut self.outbound else {
+                self.tally.count_drop(Cause::NoSa, 1);
+                continue;
             };
-            match sealed {
-                Ok(sealed) => {
-                    self.outgoing.push(sealed);
-                    self.tally.packets_out.add(1);
-                    self.tally.bytes_out.add(size as u64);
-                }
-                Err(cause) => self.tally.count_drop(cause, 1),
+            let mut outward = Outward { sa, peer: *peer, udp: &mut self.ports.udp, tally: &self.tally };
+            if let Err(cause) = outward.seal(offload, &self.super_packet[..size], &mut self.outgoing) {
+                self.tally.count_drop(cause, 1);
             }
         }
         if let Some((_, peer)) = &self.outbound
@@ -277,18 +278,45 @@ impl Drop for Pump {
     }
 }
 
-/// What a datagram from the network needs on its way in.
-struct Inward<'pump> {
+/// What a packet from the TUN device needs on its way out.
+struct Outward<'pump> {
+    sa: &'pump mut Outbound,
+    peer: SocketAddr,
+    udp: &'pump mut Udp,
+    tally: &'pump Tally,
+}
+
+impl Outward<'_> {
+    /// Cut a packet into pieces, seal each and send them when the batch is full.
+    fn seal(&mut self, offload: Offload, packet: &[u8], outgoing: &mut Outgoing) -> std::result::Result<(), Cause> {
+        let mut split = Split::new(offload, packet, DATAGRAM_SIZE - OVERHEAD)?;
+        loop {
+            if outgoing.is_full() {
+                outgoing.flush(self.udp, self.peer, self.tally);
+            }
+            let room = outgoing.room();
+            let Some(size) = split.write_next(&mut room[TEXT_AT..]) else { return Ok(()) };
+            let sealed = self.sa.seal(room, size)?;
+            outgoing.push(sealed);
+            self.tally.packets_out.add(1);
+            self.tally.bytes_out.add(size as u64);
+        }
+    }
+}
+
+/// What a batch from the network needs on its way in.
+struct Inward<'pump, 'batch> {
     sas: &'pump mut [Inbound],
-    tun: &'pump Tun,
+    tun: &'pump mut Tun,
     ike: BorrowedFd<'pump>,
     tally: &'pump Tally,
+    join: Join<'batch>,
     authentic: bool,
 }
 
-impl Inward<'_> {
+impl<'batch> Inward<'_, 'batch> {
     /// Tell IKE, keepalives and ESP apart (RFC 3948 §2).
-    fn take(&mut self, source: SocketAddr, datagram: &mut [u8]) -> std::result::Result<(), Cause> {
+    fn take(&mut self, source: SocketAddr, datagram: &'batch mut [u8]) -> std::result::Result<(), Cause> {
         if source.port() == IKE_PORT {
             return self.give_to_ike(source, datagram);
         }
@@ -299,16 +327,52 @@ impl Inward<'_> {
         }
     }
 
-    fn open(&mut self, datagram: &mut [u8]) -> std::result::Result<(), Cause> {
+    fn open(&mut self, datagram: &'batch mut [u8]) -> std::result::Result<(), Cause> {
         let header = Header::read(datagram)?;
         let sa = self.sas.iter_mut().find(|sa| sa.spi() == header.spi).ok_or(Cause::UnknownSpi)?;
         let opened = sa.open(header, datagram);
         self.authentic |= matches!(opened, Ok(_) | Err(Cause::Dummy));
-        let packet = opened?;
-        self.tun.write(packet).map_err(refusal)?;
+        self.deliver(opened?);
+        Ok(())
+    }
+
+    /// Join a packet to the one before it, or write that one first: packets keep their order.
+    fn deliver(&mut self, packet: &'batch [u8]) {
+        if !self.tun.joins() {
+            return self.write(packet);
+        }
+        if !self.join.offer(packet) {
+            self.flush();
+            if !self.join.offer(packet) {
+                return self.write(packet);
+            }
+        }
+        if self.join.is_complete() {
+            self.flush();
+        }
+    }
+
+    /// Write what was joined; as it came, if the device does not take it as one.
+    fn flush(&mut self) {
+        let packets = self.join.packets();
+        if packets.len() > 1 && self.tun.write_joined(&self.join).is_ok() {
+            packets.iter().for_each(|packet| self.count(packet));
+        } else {
+            packets.iter().for_each(|packet| self.write(packet));
+        }
+        self.join.clear();
+    }
+
+    fn write(&self, packet: &[u8]) {
+        match self.tun.write(packet) {
+            Ok(()) => self.count(packet),
+            Err(errno) => self.tally.count_drop(refusal(errno), 1),
+        }
+    }
+
+    fn count(&self, packet: &[u8]) {
         self.tally.packets_in.add(1);
         self.tally.bytes_in.add(packet.len() as u64);
-        Ok(())
     }
 
     fn give_to_ike(&self, source: SocketAddr, message: &[u8]) -> std::result::Result<(), Cause> {
@@ -345,5 +409,7 @@ const UDP: u64 = 1;
 const TUN: u64 = 2;
 const IKE: u64 = 3;
 const TOKENS: usize = 4;
+const TUN_BATCH: usize = 64;
 const IKE_BATCH: usize = 16;
+const MAX_PACKET: usize = (1 << 16) + 64;
 const MAX_FRAME: usize = 1 << 16;

@@ -1,8 +1,10 @@
-//! Knows the TUN device: one IP packet per read and per write. Never looks into a packet.
+//! Knows the TUN device: one packet or super-packet per read and per write. Never looks into one.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use crate::join::{Join, MAX_HEADERS, MAX_PACKETS};
+use crate::offload::{OFFLOAD_SIZE, Offload};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, Result};
 
@@ -11,6 +13,7 @@ use rustix::io::{Errno, Result};
 pub struct Tun {
     fd: OwnedFd,
     header: usize,
+    joins: bool,
 }
 
 impl Tun {
@@ -21,16 +24,24 @@ impl Tun {
             return Err(Errno::INVAL);
         }
         let header = if flags & libc::IFF_VNET_HDR == 0 { 0 } else { virtio_header_size(&fd)? };
+        let joins = header > 0 && offers(&fd)?;
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        Ok(Self { fd, header })
+        Ok(Self { fd, header, joins })
     }
 
-    /// Read one packet; one that is larger than the room is cut off.
-    pub fn read(&self, room: &mut [u8]) -> Result<usize> {
+    /// Say whether the kernel takes several packets as one.
+    pub fn joins(&self) -> bool {
+        self.joins
+    }
+
+    /// Read one packet, or one super-packet; one that is larger than the room is cut off.
+    pub fn read(&self, room: &mut [u8]) -> Result<(Offload, usize)> {
         let mut header = [0; MAX_HEADER];
         let mut parts = [IoSliceMut::new(&mut header[..self.header]), IoSliceMut::new(room)];
         let size = rustix::io::readv(&self.fd, &mut parts)?;
-        size.checked_sub(self.header).ok_or(Errno::IO)
+        let size = size.checked_sub(self.header).ok_or(Errno::IO)?;
+        let offload = header.first_chunk().and_then(|header| Offload::read(*header)).ok_or(Errno::IO)?;
+        Ok((offload, size))
     }
 
     /// Write one packet.
@@ -38,6 +49,21 @@ impl Tun {
         let header = [0; MAX_HEADER];
         let parts = [IoSlice::new(&header[..self.header]), IoSlice::new(packet)];
         rustix::io::writev(&self.fd, &parts).map(drop)
+    }
+
+    /// Write joined packets as one; a device that refuses is never asked again.
+    pub fn write_joined(&mut self, join: &Join<'_>) -> Result<()> {
+        let (mut room, mut header) = ([0; MAX_HEADERS], [0; MAX_HEADER]);
+        let (offload, headers) = join.headers(&mut room);
+        header[..OFFLOAD_SIZE].copy_from_slice(&offload.bytes());
+        let mut parts = [IoSlice::new(&[]); MAX_PACKETS + 2];
+        let pieces = [&header[..self.header], headers].into_iter().chain(join.payloads());
+        for (part, piece) in parts.iter_mut().zip(pieces) {
+            *part = IoSlice::new(piece);
+        }
+        let written = rustix::io::writev(&self.fd, &parts[..join.packets().len() + 2]);
+        self.joins &= written != Err(Errno::INVAL);
+        written.map(drop)
     }
 }
 
@@ -56,14 +82,25 @@ fn interface_flags(fd: &OwnedFd) -> Result<libc::c_int> {
     Ok(unsafe { request.ifr_ifru.ifru_flags }.into())
 }
 
-/// Give the size of the header in front of every packet, and refuse super-packets.
+/// Give the size of the header in front of every packet.
 fn virtio_header_size(fd: &OwnedFd) -> Result<usize> {
     let mut size: libc::c_int = 0;
     // SAFETY: the descriptor is open, and TUNGETVNETHDRSZ writes one `int`, which `size` is.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNGETVNETHDRSZ, &raw mut size) })?;
-    // SAFETY: the descriptor is open, and TUNSETOFFLOAD takes its flags by value.
-    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, 0) })?;
-    usize::try_from(size).ok().filter(|size| *size <= MAX_HEADER).ok_or(Errno::INVAL)
+    let possible = OFFLOAD_SIZE..=MAX_HEADER;
+    usize::try_from(size).ok().filter(|size| possible.contains(size)).ok_or(Errno::INVAL)
+}
+
+/// Offer the kernel to cut its super-packets for it, or else nothing; say which.
+fn offers(fd: &OwnedFd) -> Result<bool> {
+    let offload = |flags: libc::c_uint| {
+        // SAFETY: the descriptor is open, and TUNSETOFFLOAD takes its flags by value.
+        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(flags)) })
+    };
+    if offload(libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6).is_ok() {
+        return Ok(true);
+    }
+    offload(0).map(|()| false)
 }
 
 fn check(answer: libc::c_int) -> Result<()> {

@@ -177,9 +177,14 @@ impl Outgoing {
         Self { bytes: vec![0; DATAGRAMS * DATAGRAM_SIZE].into(), used: 0, sizes: Vec::with_capacity(DATAGRAMS) }
     }
 
-    /// Lend the room for the next datagram; nothing when the batch is full.
-    pub fn room(&mut self) -> Option<&mut [u8]> {
-        (self.sizes.len() < DATAGRAMS).then(|| &mut self.bytes[self.used..self.used + DATAGRAM_SIZE])
+    /// Say whether the batch has no room for another datagram.
+    pub fn is_full(&self) -> bool {
+        self.sizes.len() == DATAGRAMS
+    }
+
+    /// Lend the room for the next datagram of a batch that is not full.
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.used..self.used + DATAGRAM_SIZE]
     }
 
     /// Keep what was written at the start of the room.
