@@ -85,4 +85,4 @@ class ResponderConfig(Terms):
     local_selectors: tuple[Selector, ...]
     pool: tuple[IPv4Address, ...] = ()
     dns: tuple[IPv4Address, ...] = ()
-    demand_cookie: bool = False
+    cookie_secret: bytes = field(default=b"", repr=False)  # empty: no cookie is demanded (RFC 7296 §2.6)

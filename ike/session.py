@@ -68,7 +68,7 @@ class Session:
     @classmethod
     def listen(cls, config: ResponderConfig) -> Self:
         """Wait for one client as the gateway."""
-        return cls(Listening(config, b""))
+        return cls(Listening(config))
 
     def step(self, event: Event, now: Instant, dice: Dice) -> tuple[Self, Effects]:
         """Take in what happened; garbage from outside changes nothing and is noted."""
@@ -94,7 +94,7 @@ def _step(state: State, event: Event, now: Instant, dice: Dice) -> tuple[State, 
         case InitSent(), Datagram(datagram):
             return _on_init_answer(state, datagram, now, dice)
         case InitSent(), Tick():
-            return opening.on_tick(state, now, dice)
+            return opening.on_tick(state, now)
         case AuthSigning(ticket=ticket), Signed() if event.ticket == ticket:
             return proving.on_signed(state, event, now, dice)
         case AuthSigning(ticket=ticket), SignRefused() if event.ticket == ticket:

@@ -204,10 +204,9 @@ class AuthSent:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Nobody has asked yet; `secret` makes the cookies."""
+    """Nobody has asked yet."""
 
     config: ResponderConfig
-    secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ from ike.effects import (
     UseChild,
 )
 from ike.identity import Identity
+from ike.message import Header, decode_header, encode
+from ike.payloads import Payload
+from ike.registry import ExchangeType
 from ike.selectors import Selector
 from ike.session import Session
 from ike.state import Closed, Established
@@ -96,6 +99,30 @@ def gateway_config() -> ResponderConfig:
         pool=(ADDRESS,),
         dns=(IPv4Address("10.50.0.53"),),
     )
+
+
+OnWire = Callable[["Pair", bool, bytes], list[bytes]]
+
+
+def pass_on(pair: "Pair", from_client: bool, datagram: bytes) -> list[bytes]:
+    """Change nothing."""
+    return [datagram]
+
+
+def forging(payloads: Callable[[], tuple[Payload, ...]], *, times: int, race: bool = False) -> OnWire:
+    """Answer the client's IKE_SA_INIT so many times in the gateway's name: instead of it, or in a race with it."""
+    left = [times]
+
+    def on_wire(pair: Pair, from_client: bool, datagram: bytes) -> list[bytes]:
+        request = decode_header(datagram)
+        if not from_client or request.exchange != ExchangeType.IKE_SA_INIT or not left[0]:
+            return [datagram]
+        left[0] -= 1
+        header = Header(request.spi_i, NO_SPI, ExchangeType.IKE_SA_INIT, 0, initiator=False, response=True)
+        pair.inject(encode(header, payloads()))
+        return [datagram] if race else []
+
+    return on_wire
 
 
 @dataclass
@@ -173,11 +200,13 @@ class Pair:
         gateway: ResponderConfig | None = None,
         client_key: FileKey | None = None,
         gateway_key: FileKey | None = None,
+        on_wire: "OnWire | None" = None,
     ) -> None:
+        """`on_wire` sees every datagram first and says what goes on instead of it."""
         self.random = Random(seed)
         self.path = path or Path()
         self.boot = 1000.0
-        self.on_wire: Callable[[bool, bytes], list[bytes]] = lambda _from_client, datagram: [datagram]
+        self.on_wire = on_wire or pass_on
         self._queue: list[tuple[float, int, End | None, Event]] = []
         self._order = count()
         self._gateway = gateway or gateway_config()
@@ -206,6 +235,10 @@ class Pair:
         """Let something happen at one end now."""
         end.session, effects = end.session.step(event, self.now, self.dice)
         self._carry_out(end, effects)
+
+    def inject(self, datagram: bytes, delay: float = 0.001, port: int = 500) -> None:
+        """Send the client a datagram in the gateway's name."""
+        self._later(delay, self.client, Datagram(datagram, Endpoint(GATEWAY, port)))
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Let time pass until a condition holds."""
@@ -281,7 +314,7 @@ class Pair:
         end.wire_out.append(message)
         from_client = end is self.client
         source = Endpoint(CLIENT, CLIENT_PORT) if from_client else Endpoint(GATEWAY, to.port)
-        for datagram in self.on_wire(from_client, message):
+        for datagram in self.on_wire(self, from_client, message):
             for delay, arriving in self.path.deliver(datagram, self.random):
                 self._later(delay, None if from_client else self.client, Datagram(arriving, source))
 

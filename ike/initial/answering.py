@@ -39,7 +39,7 @@ from ike.errors import ConfigError, PeerError
 from ike.exchange import answer
 from ike.grammar import AUTH_REQUEST, INIT, maybe, notified, one
 from ike.initial import addresses
-from ike.initial.opening import NAT_HASH_SIZE, abilities, accepted_hashes, fragment_size, nat_hash
+from ike.initial.opening import NOWHERE, abilities, accepted_hashes, fragment_size, nat_hash
 from ike.keys import Suite
 from ike.message import Header, Message, decode, encode
 from ike.payloads import (
@@ -64,11 +64,10 @@ from ike.state import AnswerSigning, Closed, Closing, InitAnswered, Listening, O
 
 def on_init(state: Listening, datagram: bytes, source: Endpoint, now: Instant, dice: Dice) -> tuple[State, Effects]:
     """Answer an IKE_SA_INIT: ask for a cookie, for another group, or agree."""
-    state = state if state.secret else replace(state, secret=dice(SECRET_SIZE))
     request = decode(datagram)
     INIT.check(request.payloads)
-    if state.config.demand_cookie:
-        wanted = _cookie(state, request, source)
+    if state.config.cookie_secret:
+        wanted = _cookie(state.config.cookie_secret, request, source)
         shown = notified(request.payloads, NotifyType.COOKIE)
         if shown is None or not hmac.compare_digest(shown.data, wanted):
             return state, _clear(request.header, Notify(NotifyType.COOKIE, wanted), source)
@@ -160,7 +159,7 @@ def _agree(
         SecurityAssociation((chosen,)),
         KeyExchange(exchange.group, agreement.public),
         Nonce(nr),
-        *abilities(dice(NAT_HASH_SIZE), nat_hash(*spis, source)),
+        *abilities(nat_hash(*spis, NOWHERE), nat_hash(*spis, source)),
         certificate_request(config.anchors),
     )
     response = encode(header, payloads)
@@ -213,10 +212,10 @@ def _chosen(payloads: tuple[Payload, ...]) -> Proposal:
     return one(payloads, SecurityAssociation).proposals[0]
 
 
-def _cookie(state: Listening, request: Message, source: Endpoint) -> bytes:
+def _cookie(secret: bytes, request: Message, source: Endpoint) -> bytes:
     """Make a cookie that only its receiver can show again (RFC 7296 §2.6)."""
     where = f"{source.address} {source.port}".encode()
-    return sha256(state.secret + request.header.spi_i + one(request.payloads, Nonce).data + where)
+    return sha256(secret + request.header.spi_i + one(request.payloads, Nonce).data + where)
 
 
 def _clear(request: Header, notify: Notify, source: Endpoint) -> Effects:
@@ -225,6 +224,5 @@ def _clear(request: Header, notify: Notify, source: Endpoint) -> Effects:
 
 
 # Our choices
-SECRET_SIZE = 32
 HALF_OPEN = 30.0
 TICKET = 1

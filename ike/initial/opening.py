@@ -30,7 +30,7 @@ def connect(
 ) -> tuple[InitSent, Effects]:
     """Send the first IKE_SA_INIT; `started` is when the whole attempt began, if this is not its first try."""
     spi, nonce, group = ike_spi(dice), dice(NONCE_SIZE), groups(config.ike_proposals)[0]
-    attempt = _attempt(config, spi, nonce, Attempt(group, generate(group, dice), b""), dice)
+    attempt = _attempt(config, spi, nonce, Attempt(group, generate(group, dice), b""))
     begun = now.boot if started is None else started
     pending = _pending(config, attempt, now)
     state = InitSent(config, begun, spi, nonce, (attempt,), pending, doubts=doubts)
@@ -67,7 +67,7 @@ def on_refusal(state: InitSent, message: Message, now: Instant, dice: Dice) -> t
     """Follow a cookie or a wish for another group; note any other error."""
     cookie = notified(message.payloads, NotifyType.COOKIE)
     if cookie is not None:
-        return _on_cookie(state, cookie.data, now, dice)
+        return _on_cookie(state, cookie.data, now)
     wish = notified(message.payloads, NotifyType.INVALID_KE_PAYLOAD)
     if wish is not None:
         return _on_wrong_group(state, wish.data, now, dice)
@@ -84,7 +84,7 @@ def note_error(state: InitSent, error: IkeError, now: Instant) -> tuple[InitSent
     return replace(state, noted=Noted(error, times, until)), (note,)
 
 
-def on_tick(state: InitSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
+def on_tick(state: InitSent, now: Instant) -> tuple[State, Effects]:
     """Send again what is due, or give up."""
     noted = state.noted
     if noted is not None and now.boot >= noted.until and noted.times >= ENOUGH_ERRORS:
@@ -95,7 +95,7 @@ def on_tick(state: InitSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
     if again is None or now.boot >= state.started + state.config.timers.attempt:
         return Closed(), (Down(unreachable(state), "us"),)
     if state.doubts and state.cookie and not state.cookies:
-        return _retry(replace(state, cookies=1), state.attempts[-1], now, dice)
+        return _retry(replace(state, cookies=1), state.attempts[-1], now)
     return replace(state, pending=again), _transmit(state)
 
 
@@ -139,13 +139,13 @@ def fragment_size(wanted: int, payloads: tuple[Payload, ...]) -> int | None:
     return wanted if notified(payloads, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) else None
 
 
-def _on_cookie(state: InitSent, cookie: bytes, now: Instant, dice: Dice) -> tuple[State, Effects]:
+def _on_cookie(state: InitSent, cookie: bytes, now: Instant) -> tuple[State, Effects]:
     """Echo the cookie in front of the unchanged request (RFC 7296 §2.6)."""
     if not 0 < len(cookie) <= LONGEST_COOKIE or cookie == state.cookie or state.cookies >= MOST_COOKIES:
         return state, ()
     if state.doubts:
         return replace(state, cookie=cookie, cookies=0), ()
-    return _retry(replace(state, cookie=cookie, cookies=state.cookies + 1), state.attempts[-1], now, dice)
+    return _retry(replace(state, cookie=cookie, cookies=state.cookies + 1), state.attempts[-1], now)
 
 
 def _on_wrong_group(state: InitSent, wish: bytes, now: Instant, dice: Dice) -> tuple[State, Effects]:
@@ -158,19 +158,20 @@ def _on_wrong_group(state: InitSent, wish: bytes, now: Instant, dice: Dice) -> t
         return state, ()
     tried = next((attempt for attempt in state.attempts if attempt.group == group), None)
     attempt = Attempt(group, generate(group, dice), b"") if tried is None else tried
-    return _retry(replace(state, group_changes=state.group_changes + 1), attempt, now, dice)
+    return _retry(replace(state, group_changes=state.group_changes + 1), attempt, now)
 
 
-def _retry(state: InitSent, attempt: Attempt, now: Instant, dice: Dice) -> tuple[InitSent, Effects]:
-    attempt = _attempt(state.config, state.spi, state.nonce, attempt, dice, state.cookie)
+def _retry(state: InitSent, attempt: Attempt, now: Instant) -> tuple[InitSent, Effects]:
+    attempt = _attempt(state.config, state.spi, state.nonce, attempt, state.cookie)
     others = tuple(other for other in state.attempts if other.group != attempt.group)
     state = replace(state, attempts=(*others, attempt), pending=_pending(state.config, attempt, now))
     return state, _transmit(state)
 
 
-def _attempt(config: Config, spi: bytes, nonce: bytes, attempt: Attempt, dice: Dice, cookie: bytes = b"") -> Attempt:
+def _attempt(config: Config, spi: bytes, nonce: bytes, attempt: Attempt, cookie: bytes = b"") -> Attempt:
     # the false source hash makes both ends wrap ESP in UDP even without a NAT (RFC 3948, RFC 7296 §2.23)
-    hashes = abilities(dice(NAT_HASH_SIZE), nat_hash(spi, NO_SPI, Endpoint(config.gateway, config.ports[0])))
+    false, true = NOWHERE, Endpoint(config.gateway, config.ports[0])
+    hashes = abilities(nat_hash(spi, NO_SPI, false), nat_hash(spi, NO_SPI, true))
     payloads: tuple[Payload, ...] = (
         _offer(config),
         KeyExchange(attempt.group, attempt.agreement.public),
@@ -199,10 +200,10 @@ def _transmit(state: InitSent) -> Effects:
 # Fixed by RFC 7296 §1.2, §2.6, §2.23, §3.1
 LONGEST_COOKIE = 64
 GROUP_SIZE = 2
-NAT_HASH_SIZE = 20
 NO_SPI = b"\0" * 8
 
 # Our choices
+NOWHERE = Endpoint("0.0.0.0", 0)  # nothing is ever sent from here
 MOST_COOKIES = 5
 MOST_GROUP_CHANGES = 3
 MOST_HASHES = 64
