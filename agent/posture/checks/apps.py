@@ -176,7 +176,8 @@ class Forbidden:
                 index.setdefault(key, []).append(mark)
         placed = [(mark, mark.path) for mark in self.marks if mark.path]
         for program in running:
-            yield from ((mark, program) for key in _keys(program) for mark in index.get(key, ()))
+            for key in _keys(program):
+                yield from ((mark, program) for mark in index.get(key, ()))
             yield from ((mark, program) for mark, place in placed if any(map(place.matches, _paths(program))))
 
     def _needs_hash(self, program: Program) -> bool:
@@ -213,13 +214,15 @@ def _paths(program: Program) -> tuple[str, ...]:
     return (program.path, program.script) if program.script else (program.path,)
 
 
-def _keys(program: Program) -> Iterator[Key]:
-    names = {program.name.lower(), *(path.rpartition("/")[2].lower() for path in _paths(program))}
-    yield from (("name", name) for name in sorted(names))
+def _keys(program: Program) -> list[Key]:
+    keys: list[Key] = [("name", program.name.lower()), ("name", program.path.rpartition("/")[2].lower())]
+    if program.script:
+        keys.append(("name", program.script.rpartition("/")[2].lower()))
     if program.package:
-        yield "package", _plain(program.package)
+        keys.append(("package", _plain(program.package)))
     if program.sha256:
-        yield "sha256", program.sha256
+        keys.append(("sha256", program.sha256))
+    return keys
 
 
 def _names(programs: Iterable[Program]) -> list[str]:
