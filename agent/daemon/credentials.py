@@ -72,7 +72,7 @@ def config_for(site: Site, gateway: Gateway, address: str, credentials: Credenti
             anchors=_anchors(gateway),
             certificates=credentials.certificates,
             schemes=credentials.signer.key.schemes(),
-            ike_proposals=IKE_DEFAULT + IKE_COMPATIBLE if site.suites == "compatible" else IKE_DEFAULT,
+            ike_proposals=IKE_COMPATIBLE if site.suites == "compatible" else IKE_DEFAULT,
             esp_proposals=ESP_DEFAULT,
             allow_common_name=gateway.allow_common_name,
             timers=timers,
