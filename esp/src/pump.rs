@@ -217,12 +217,14 @@ impl Pump {
 
     /// Take one batch from the TUN device.
     fn carry_out(&mut self) -> std::result::Result<(), Failure> {
-        for _ in 0..TUN_BATCH {
+        let mut budget = TUN_BATCH;
+        while budget > 0 {
             let (offload, size) = match self.ports.tun.read(&mut self.super_packet) {
                 Ok(read) => read,
                 Err(Errno::AGAIN | Errno::INTR) => break,
                 Err(errno) => return Err(Failure::Tun(errno)),
             };
+            budget = budget.saturating_sub(size.div_ceil(DATAGRAM_SIZE).max(1));
             let Some((sa, peer)) = &mut self.outbound else {
                 self.tally.count_drop(Cause::NoSa, 1);
                 continue;
