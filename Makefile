@@ -26,7 +26,7 @@ check: setup  ## formatting, lint, types, layers, stubs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy tests
+	@$(BIN)/mypy tests/lab tests/demo tests/bench
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mypy.stubtest esp._native
 	@cargo fmt $(MANIFEST) --check
