@@ -187,8 +187,12 @@ class Checkpoint:
             self._opening.cancel()
             await asyncio.wait({self._opening})
         passage, self._passage = self._passage, None
-        bytes_in, bytes_out = (0, 0) if passage is None else await passage.close()
-        self.happen(gate.Closed(bytes_in, bytes_out))
+        carried = (0, 0)
+        try:
+            if passage is not None:
+                carried = await passage.close()
+        finally:
+            self.happen(gate.Closed(*carried))
 
     def _stepped(self, step: StepName) -> None:
         self._announce(Stepped(step, self.now()))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.posture.facts import Facts, Links, Observed, Program, Programs, Unseen
+from agent.posture.facts import Facts, Links, Observed, Program, Programs, Security, Unseen
 from agent.probes.client import LookClient, LookedAgain, LookLost, Missed, Pushed, Scope, Started
 from agent.probes.wifi import NetworkManager
 
@@ -110,6 +110,9 @@ class Lookout:
     async def _watch_links(self) -> None:
         async for reachable in self._links.watch():
             self._reachable = reachable
+            if uncertain(reachable):  # a laptop that roams belongs to no access point for a moment
+                await asyncio.sleep(SETTLE)
+                self._reachable = await self._links.read()
             self._tell()
 
     def _tell(self) -> None:
@@ -126,6 +129,13 @@ def merged(programs: Observed[Programs] | Unseen, pushed: Pushed) -> Observed[Pr
     return replace(programs, value=_added(programs.value, pushed))
 
 
+def uncertain(reachable: Observed[Links] | Unseen) -> bool:
+    """Tell whether a look at the links leaves open what protects them."""
+    if isinstance(reachable, Unseen):
+        return True
+    return any(network.security is Security.UNKNOWN for network in reachable.value.wireless)
+
+
 def _added(seen: Programs, pushed: Started | Missed) -> Programs:
     match pushed:
         case Started(program):
@@ -139,3 +149,6 @@ def _without(running: tuple[Program, ...], pid: int) -> tuple[Program, ...]:
 
 
 NOTHING_SEEN = Unseen("nobody has looked yet", 0.0)
+
+# Our choices, in seconds.
+SETTLE = 0.3
