@@ -1,0 +1,103 @@
+"""What the command itself says, in Japanese and English; what the service says comes from the service."""
+
+from collections.abc import Mapping
+
+from agent.words import Language, Words
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """Choose a language as programs do: the first of three variables that is set decides (locale(7))."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environment.get(name):
+            return "ja" if value.startswith("ja") else "en"
+    return "en"
+
+
+HELP: Mapping[str, Words] = {
+    "sekisho": Words(
+        "Connect this computer to the hospital's network, if it is safe to, and say why where it is not.",
+        "安全な場合にこのパソコンを病院のネットワークに接続し、接続できない場合はその理由を表示します。",
+    ),
+    "connect": Words("check this computer and open the tunnel", "パソコンを検査してトンネルを開きます"),
+    "disconnect": Words("close the tunnel and restore the computer", "トンネルを閉じて元の設定に戻します"),
+    "status": Words("tell what is connected now", "現在の接続状態を表示します"),
+    "why": Words("tell why the last connection was refused or cut", "接続が拒否または切断された理由を表示します"),
+    "watch": Words("tell each change until Ctrl-C", "Ctrl-Cを押すまで状態の変化を表示します"),
+    "completion": Words("print the completion script of a shell", "シェルの補完スクリプトを出力します"),
+    "site": Words("the site of the policy; without it, the first", "ポリシーの接続先名(省略時は最初のもの)"),
+    "shell": Words("the shell to complete in", "補完を使うシェル"),
+    "json": Words("print one JSON object a line", "JSONを1行に1つ出力します"),
+    "language": Words("speak English or Japanese", "表示言語(英語または日本語)"),
+    "socket": Words("the service's socket", "サービスのソケット"),
+    "version": Words("print the version", "バージョンを表示します"),
+    "help": Words("print this help", "このヘルプを表示します"),
+}
+CODES = Words(
+    "exit codes: 0 done, 1 internal, 2 usage, 3 refused by the check of this computer, 4 connecting failed, "
+    "5 not permitted, 6 service not running, 7 not connected",
+    "終了コード: 0 完了、1 内部エラー、2 使い方の誤り、3 パソコンの検査で拒否、4 接続失敗、"
+    "5 権限なし、6 サービス停止中、7 未接続",
+)
+STATES: Mapping[str, Words] = {
+    "idle": Words("not connected", "未接続"),
+    "looking": Words("checking this computer", "パソコンを検査中"),
+    "refused": Words("refused", "接続拒否"),
+    "opening": Words("connecting", "接続中"),
+    "open": Words("connected", "接続済み"),
+    "closing": Words("disconnecting", "切断中"),
+}
+WAITING: Mapping[str, Words] = {
+    "look": Words("Checking this computer", "パソコンを検査しています"),
+    "key": Words("Reading the device certificate", "端末証明書を読み込んでいます"),
+    "tunnel": Words("Making the tunnel interface", "トンネルを準備しています"),
+    "gateway": Words("Waiting for the gateway", "ゲートウェイの応答を待っています"),
+    "network": Words("Setting routes and names", "経路と名前解決を設定しています"),
+    "": Words("Finishing", "仕上げています"),
+}
+WHO: Mapping[str, Words] = {
+    "you": Words("you", "あなた"),
+    "it": Words("the hospital's IT department", "病院の情報システム部門"),
+    "help_desk": Words("the help desk", "ヘルプデスク"),
+    "laptop": Words("this computer", "このパソコン"),
+    "network": Words("the network in between", "途中のネットワーク"),
+    "gateway": Words("the hospital's gateway", "病院のゲートウェイ"),
+    "policy": Words("the hospital's policy", "病院のポリシー"),
+}
+MARKS: Mapping[str, Words] = {
+    "fail": Words("refused", "拒否"),
+    "unknown": Words("could not be seen", "確認不能"),
+    "warn": Words("warning", "注意"),
+    "problem": Words("problem", "問題"),
+}
+NOT_CONNECTED = Words("Not connected.", "接続していません。")
+REFUSED = Words(
+    "Not connected: this computer did not pass the check.", "接続できません: パソコンの検査に合格しませんでした。"
+)
+FAILED = Words("Not connected: connecting failed.", "接続できません: 接続に失敗しました。")
+NOT_DONE = Words("That could not be done.", "実行できませんでした。")
+CONNECTED = Words("Connected to {site} in {seconds} s.", "{site}に接続しました({seconds}秒)。")
+DISCONNECTED = Words("Disconnected; this computer is as before.", "切断しました。設定は元に戻りました。")
+NOTHING_REFUSED = Words("Nothing was refused or cut.", "拒否または切断された接続はありません。")
+STOPPING = Words("Stopping: asking the service to disconnect ...", "中止しています: サービスに切断を依頼しました ...")
+STOPPED = Words("Stopped; nothing is connected.", "中止しました。接続していません。")
+WHAT_TO_DO = Words("What to do", "対処")
+WHO_ACTS = Words("Who acts", "対応者")
+WHOSE_SIDE = Words("Where", "場所")
+DID_YOU_MEAN = Words("did you mean '{word}'?", "「{word}」ではありませんか?")
+LABELS: Mapping[str, Words] = {
+    "site": Words("Site", "接続先"),
+    "sites": Words("Sites", "接続先一覧"),
+    "policy": Words("Policy", "ポリシー"),
+    "gateway": Words("Gateway", "ゲートウェイ"),
+    "you": Words("This end", "こちら側"),
+    "ike": Words("Key exchange", "鍵交換"),
+    "esp": Words("Encryption", "暗号化"),
+    "address": Words("Address", "アドレス"),
+    "networks": Words("Networks", "ネットワーク"),
+    "handshake": Words("Handshake", "ハンドシェイク"),
+    "since": Words("Since", "接続時間"),
+    "traffic": Words("Traffic", "通信量"),
+}
+SERIAL = Words("serial {serial}", "通し番号 {serial}")
+NO_POLICY = Words("none", "なし")
+IN_AND_OUT = Words("{received} in, {sent} out", "受信 {received}、送信 {sent}")
