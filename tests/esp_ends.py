@@ -93,7 +93,9 @@ def _enter(namespace: str) -> None:
 
 
 @contextmanager
-def two_ends(*, vnet_hdr: bool = False, mtu: int = 1400, keepalive: float = 20.0) -> Iterator[tuple[End, End]]:
+def two_ends(
+    *, vnet_hdr: bool = False, mtu: int = 1400, keepalive: float = 20.0, outer6: bool = False
+) -> Iterator[tuple[End, End]]:
     """Make two ends with running pumps and no SA; everything goes when the block ends."""
     run = f"sk-esp-{os.getpid()}-{secrets.token_hex(2)}"
     with ExitStack() as cleanup:
@@ -103,23 +105,34 @@ def two_ends(*, vnet_hdr: bool = False, mtu: int = 1400, keepalive: float = 20.0
             cleanup.callback(ip, "netns", "del", name)
         near, far = names
         ip("-n", near, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", far)
-        ends = [_end(name, number, vnet_hdr, mtu, keepalive, cleanup) for number, name in enumerate(names, 1)]
+        ends = [
+            _end(name, number, mtu, cleanup, _Options(vnet_hdr, keepalive, outer6))
+            for number, name in enumerate(names, 1)
+        ]
         ends[0].peer, ends[1].peer = ends[1], ends[0]
         yield ends[0], ends[1]
 
 
-def _end(name: str, number: int, vnet_hdr: bool, mtu: int, keepalive: float, cleanup: ExitStack) -> End:
-    outer, inner, inner6 = f"198.51.100.{number}", f"10.60.0.{number}", f"fd00:60::{number}"
+@dataclass(frozen=True)
+class _Options:
+    vnet_hdr: bool
+    keepalive: float
+    outer6: bool
+
+
+def _end(name: str, number: int, mtu: int, cleanup: ExitStack, options: _Options) -> End:
+    outer = f"2001:db8::{number}" if options.outer6 else f"198.51.100.{number}"
+    inner, inner6 = f"10.60.0.{number}", f"fd00:60::{number}"
     ip("-n", name, "link", "set", "lo", "up")
-    ip("-n", name, "addr", "add", f"{outer}/24", "dev", "wire")
+    ip("-n", name, "addr", "add", outer + ("/64" if options.outer6 else "/24"), "dev", "wire", *NO_DAD[options.outer6])
     ip("-n", name, "link", "set", "wire", "up")
-    tun = inside(name, lambda: open_tun("inner%d", vnet_hdr=vnet_hdr))
+    tun = inside(name, lambda: open_tun("inner%d", vnet_hdr=options.vnet_hdr))
     udp = inside(name, lambda: bound_udp(outer))
     ip("-n", name, "addr", "add", f"{inner}/24", "dev", tun.name)
     ip("-n", name, "addr", "add", f"{inner6}/64", "dev", tun.name, "nodad")
     ip("-n", name, "link", "set", tun.name, "mtu", str(mtu), "txqueuelen", "2000", "up")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pump = Pump(tun=tun.fd, udp=udp.fileno(), ike=theirs.fileno(), keepalive=keepalive)
+    pump = Pump(tun=tun.fd, udp=udp.fileno(), ike=theirs.fileno(), keepalive=options.keepalive)
     theirs.close()
     tun.close()
     ours.settimeout(10)
@@ -151,6 +164,8 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.005)
 
+
+NO_DAD: dict[bool, tuple[str, ...]] = {False: (), True: ("nodad",)}
 
 # Fixed by the kernel.
 CLONE_NEWNET = 0x4000_0000

@@ -52,23 +52,40 @@ def test_packets_of_both_families_pass(cipher: Cipher, vnet_hdr: bool) -> None:
 
 
 @pytest.mark.parametrize("vnet_hdr", [False, True])
-def test_a_stream_arrives_whole(vnet_hdr: bool) -> None:
-    with two_ends(vnet_hdr=vnet_hdr) as (near, far):
+@pytest.mark.parametrize("six", [False, True])
+def test_a_stream_arrives_whole(vnet_hdr: bool, six: bool) -> None:
+    with two_ends(vnet_hdr=vnet_hdr, outer6=six) as (near, far):
         near.tell(0x1001, KEY)
         far.tell(0x2001, OTHER_KEY)
-        study = os.urandom(1 << 20) * 10
-        listener = far.inside(lambda: socket.create_server((far.inner, 4242)))
-        listener.settimeout(30)
-        sender = threading.Thread(target=near.inside, args=(lambda: deliver((far.inner, 4242), study),))
-        sender.start()
-        connection, _ = listener.accept()
-        received = hashlib.sha256()
-        while data := connection.recv(1 << 16):
-            received.update(data)
-        sender.join()
-        connection.close()
-        listener.close()
-        assert received.digest() == hashlib.sha256(study).digest()
+        carry_a_study(near, far, far.inner6 if six else far.inner)
+        if vnet_hdr:
+            assert near.pump.stats().batches_out < near.pump.stats().packets_out / 2
+
+
+def test_a_stream_arrives_whole_over_a_wire_smaller_than_a_segment(ends: tuple[End, End]) -> None:
+    near, far = ends
+    ip("-n", near.namespace, "link", "set", "wire", "mtu", "1300")
+    carry_a_study(near, far, far.inner)
+
+
+def carry_a_study(near: End, far: End, address: str) -> None:
+    study = os.urandom(1 << 20) * 10
+    listener = far.inside(lambda: socket.create_server((address, 4242), family=family(address)))
+    listener.settimeout(30)
+    sender = threading.Thread(target=near.inside, args=(lambda: deliver((address, 4242), study),))
+    sender.start()
+    connection, _ = listener.accept()
+    received = hashlib.sha256()
+    while data := connection.recv(1 << 16):
+        received.update(data)
+    sender.join()
+    connection.close()
+    listener.close()
+    assert received.digest() == hashlib.sha256(study).digest()
+
+
+def family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def deliver(address: tuple[str, int], data: bytes) -> None:

@@ -245,7 +245,7 @@ impl Pump {
     /// Send the IKE messages that wait on the socket pair.
     fn carry_ike(&mut self) -> std::result::Result<(), Failure> {
         for _ in 0..IKE_BATCH {
-            let (size, _) = match recv(&self.ports.ike, &mut *self.frame, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
+            let (size, _) = match recv(&self.ports.ike, &mut *self.frame, RecvFlags::DONTWAIT) {
                 Ok((0, _)) => return Err(Failure::IkeClosed),
                 Ok(received) => received,
                 Err(Errno::AGAIN | Errno::INTR) => break,
