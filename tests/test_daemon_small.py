@@ -1,6 +1,8 @@
 """The daemon's small rooms: records, settings, the jury, and how news is merged into what was seen."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,14 @@ def test_events_are_never_written_through_a_link(tmp_path: Path):
     (tmp_path / "events.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
         Records(tmp_path / "events.jsonl", lambda: 0.0)
+
+
+def test_the_daemon_leaves_no_core_dump():
+    work = (
+        "from agent.daemon.secrecy import forbid_core_dumps as f; f(); import ctypes; print(ctypes.CDLL(None).prctl(3))"
+    )
+    done = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
 
 
 def test_the_daemon_has_places_for_everything():

@@ -24,6 +24,7 @@ from agent.daemon.jury import Jury
 from agent.daemon.lookout import Lookout
 from agent.daemon.passage import Machine
 from agent.daemon.records import Records
+from agent.daemon.secrecy import forbid_core_dumps
 from agent.daemon.settings import Settings, parse
 from agent.network.apply import Network
 from agent.network.errors import NetworkRefused
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("sekishod: it needs root's rights; start it by its service.", file=sys.stderr)
         return 1
     try:
+        forbid_core_dumps()
         asyncio.run(_serve(settings))
     except SecondDaemonError:
         return _fail(problem("daemon.second"))
