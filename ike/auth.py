@@ -77,7 +77,7 @@ def choose_scheme(own: Iterable[SignatureScheme], accepted: Collection[int]) -> 
     if accepted:
         fitting = [scheme for scheme in own if scheme.hash in accepted]
     else:
-        fitting = [scheme for scheme in own if scheme.family is Family.ECDSA][:1]
+        fitting = [scheme for scheme in own if scheme.family is Family.ECDSA]
     if not fitting:
         raise ConfigError("the gateway accepts no signature that our key can make", code="auth.rejected")
     return fitting[0]

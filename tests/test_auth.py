@@ -109,6 +109,14 @@ def test_an_old_gateway_is_believed_by_rfc_4754(kind: str, method: AuthMethod, s
             refused(claim_by(leaf, proof=Authentication(other, proof.data)), "gateway.signature")
 
 
+def test_a_method_of_rfc_4754_wants_its_own_curve() -> None:
+    leaf, key = LEAVES["ecdsa-p256"], key_of(LEAVES["ecdsa-p256"])
+    signature = key.sign(SignatureScheme.ECDSA_SHA384, OCTETS)
+    proof = auth.authentication(SignatureScheme.ECDSA_SHA384, signature, legacy=True)
+    assert proof.method == AuthMethod.ECDSA_SHA384_P384
+    assert "ECDSA_SHA384_P384 is not accepted" in refused(claim_by(leaf, proof=proof), "gateway.signature")
+
+
 def test_the_authentication_payload_is_length_identifier_signature() -> None:
     proof = auth.authentication(SignatureScheme.ECDSA_SHA384, b"signature", legacy=False)
     assert proof == Authentication(14, bytes.fromhex("0c300a06082a8648ce3d040303") + b"signature")

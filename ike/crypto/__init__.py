@@ -6,7 +6,7 @@ RSA-PSS salts and ECDSA nonces come from the library: the named exceptions.
 from ike.crypto.box import Box, IntegrityError, box_for, encryption_key_size, integrity_key_size
 from ike.crypto.certificates import CertificateError, read_pem
 from ike.crypto.chain import Role
-from ike.crypto.exchange import Dice, KeyAgreement, generate, public_size
+from ike.crypto.exchange import Dice, KeyAgreement, generate
 from ike.crypto.names import distinguished_name
 from ike.crypto.prf import Prf, prf, sha1, sha256
 from ike.crypto.scheme import Family, SignatureScheme
@@ -30,7 +30,6 @@ __all__ = [
     "integrity_key_size",
     "load_private_key",
     "prf",
-    "public_size",
     "read_pem",
     "sha1",
     "sha256",

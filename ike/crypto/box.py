@@ -52,11 +52,6 @@ def box_for(encr: Transform, integ: Transform | None, key_e: bytes, key_a: bytes
     return CbcBox(algorithms.AES(key_e), key_a, *HMACS[integ.id])
 
 
-def is_aead(encr: Transform) -> bool:
-    """Tell whether the cipher brings its own integrity."""
-    return encr.id in AEADS
-
-
 def encryption_key_size(encr: Transform) -> int:
     """Tell how many octets of keying material the cipher takes, its salt included (RFC 5282 §7.1, RFC 7634 §3)."""
     sizes = KEY_BITS.get(encr.id)

@@ -39,15 +39,6 @@ def generate(group: int, dice: Dice) -> KeyAgreement:
     raise ConfigError(f"key exchange group {group} is not supported")
 
 
-def public_size(group: int) -> int | None:
-    """Tell how long a public value of the group is, None for an unknown group."""
-    if group in modp.PRIMES:
-        return modp.size(group)
-    if group in CURVES:
-        return 2 * CURVES[group].coordinate
-    return X25519_SIZE if group == Group.CURVE25519 else None
-
-
 class FiniteField:
     """Groups 14, 15 and 16 (RFC 3526).
 

@@ -76,7 +76,7 @@ def acceptable(key: object) -> PublicKey:
             exponent = key.public_numbers().e
             if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
                 raise ValueError(f"its RSA key has {key.key_size} bits, not {MIN_RSA_BITS} to {MAX_RSA_BITS}")
-            if not MIN_RSA_EXPONENT <= exponent <= MAX_RSA_EXPONENT or not exponent & 1:
+            if not MIN_RSA_EXPONENT <= exponent <= MAX_RSA_EXPONENT:
                 raise ValueError("its RSA key has a strange exponent")
             return key
         case _:
