@@ -49,9 +49,7 @@ class Stage:
         """Start a command as root and return its pid once it has become the named program."""
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=cwd)
         self._undo.callback(_end, process)
-        become: Callable[[int], bool] = (
-            until if callable(until) else lambda pid: executable(pid) == until.removesuffix(" (deleted)")
-        )
+        become = until if callable(until) else lambda pid: runs(pid, until)
         wait_for(lambda: become(process.pid), f"{argv} to run")
         return process.pid
 
@@ -66,6 +64,11 @@ def staged(folder: Path) -> Iterator[Stage]:
         yield Stage(folder, undo)
 
 
+def runs(pid: int, name: str) -> bool:
+    """Tell whether a process has wholly become a program; for a moment while it starts it has no arguments."""
+    return executable(pid) == name.removesuffix(" (deleted)") and cmdline(pid) != b""
+
+
 def executable(pid: int) -> str:
     """Name the file that a process runs, without its folder; empty when it is gone."""
     try:
@@ -75,7 +78,7 @@ def executable(pid: int) -> str:
 
 
 def cmdline(pid: int) -> bytes:
-    """Read the arguments of a process; for a moment while a program starts there are none."""
+    """Read the arguments of a process."""
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 

@@ -128,7 +128,7 @@ def read_image(folder: int, vitals: Vitals) -> Image | Missing:
     return link if isinstance(link, Missing) else Missing.VANISHED
 
 
-def read_script(folder: int, executable: Image) -> Image | None | Missing:
+def read_script(folder: int, executable: Image) -> Image | Missing | None:
     """Find the file that an interpreter was told to run; None where its arguments name none.
 
     While a program is being started it has no arguments yet, and nothing can be said of them.
