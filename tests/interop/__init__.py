@@ -1,0 +1,1 @@
+"""Our tunnel against real strongSwan, in network namespaces."""
