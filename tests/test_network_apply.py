@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, ip_interface, ip_network
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pyroute2 import IPRoute
@@ -18,6 +19,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from agent.network.apply import Network, Undone
 from agent.network.dns import DnsConfig
 from agent.network.errors import NetworkRefused
+from agent.network.kernel import Requests
 from agent.network.plan import NetworkConfig
 from agent.network.tun import Tun, open_tun
 from tests.network_sandbox import alone, network_text
@@ -42,16 +44,21 @@ class FailingNetlink:
     def arm(cls, at: int, forever: bool) -> None:
         cls.at, cls.forever, cls.asked, cls.told = at, forever, 0, False
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable[..., object]:
         return self._real.close if name == "close" else partial(self._ask, getattr(self._real, name))
 
-    def _ask(self, request, *arguments, **fields):
+    def _ask(self, request: Callable[..., object], *arguments: object, **fields: object) -> object:
         kind = type(self)
         now, kind.asked = kind.asked, kind.asked + 1
         if now == kind.at or (kind.forever and now > kind.at):
             kind.told = True
             raise NetlinkError(errno.EPERM)
         return request(*arguments, **fields)
+
+
+def failing() -> Requests:
+    """Open the failing netlink in the place of the real one."""
+    return cast(Requests, FailingNetlink())
 
 
 def config(tun: Tun, folder: Path) -> NetworkConfig:
@@ -85,7 +92,7 @@ def route_to(address: str, *options: str) -> str:
     return asked.stdout + asked.stderr
 
 
-def test_protected_networks_go_into_the_tunnel_and_everything_is_as_before_afterwards(tmp_path):
+def test_protected_networks_go_into_the_tunnel_and_everything_is_as_before_afterwards(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=False)
@@ -107,7 +114,7 @@ def test_protected_networks_go_into_the_tunnel_and_everything_is_as_before_after
     alone(body)
 
 
-def test_a_tunnel_interface_that_dies_leaves_its_networks_unreachable_and_not_in_the_clear(tmp_path):
+def test_a_tunnel_interface_that_dies_leaves_its_networks_unreachable_and_not_in_the_clear(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         network = Network(tmp_path / "journal")
@@ -124,7 +131,7 @@ def test_a_tunnel_interface_that_dies_leaves_its_networks_unreachable_and_not_in
     alone(body)
 
 
-def test_a_narrower_route_of_the_local_network_does_not_win_over_the_tunnel(tmp_path):
+def test_a_narrower_route_of_the_local_network_does_not_win_over_the_tunnel(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=False)
@@ -135,14 +142,14 @@ def test_a_narrower_route_of_the_local_network_does_not_win_over_the_tunnel(tmp_
     alone(body)
 
 
-def test_a_failure_at_any_request_leaves_the_machine_as_before(tmp_path):
+def test_a_failure_at_any_request_leaves_the_machine_as_before(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=False)
         before = network_text()
         for at in range(100):
             FailingNetlink.arm(at, forever=False)
-            network = Network(tmp_path / "journal", FailingNetlink)
+            network = Network(tmp_path / "journal", failing)
             with suppress(NetworkRefused):
                 network.apply(config(tun, tmp_path))
             if not FailingNetlink.told:
@@ -158,7 +165,7 @@ def test_a_failure_at_any_request_leaves_the_machine_as_before(tmp_path):
     alone(body)
 
 
-def test_when_even_the_way_back_fails_the_next_start_finishes_it(tmp_path):
+def test_when_even_the_way_back_fails_the_next_start_finishes_it(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=False)
@@ -166,7 +173,7 @@ def test_when_even_the_way_back_fails_the_next_start_finishes_it(tmp_path):
         for at in range(7, 17):
             FailingNetlink.arm(at, forever=True)
             with pytest.raises(NetworkRefused, match="not everything could be put back"):
-                Network(tmp_path / "journal", FailingNetlink).apply(config(tun, tmp_path))
+                Network(tmp_path / "journal", failing).apply(config(tun, tmp_path))
             assert network_text() != before
             assert Network(tmp_path / "journal").recover() == Undone()
             assert network_text() == before
@@ -184,7 +191,7 @@ def forked(service: Callable[[], None]) -> int:
     return child
 
 
-def test_the_next_start_undoes_what_a_killed_service_left(tmp_path):
+def test_the_next_start_undoes_what_a_killed_service_left(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         before = network_text()
@@ -211,7 +218,7 @@ def test_the_next_start_undoes_what_a_killed_service_left(tmp_path):
     alone(body)
 
 
-def test_a_kill_at_any_moment_of_setting_up_is_undone_by_the_next_start(tmp_path):
+def test_a_kill_at_any_moment_of_setting_up_is_undone_by_the_next_start(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         before = network_text()
@@ -235,7 +242,7 @@ def test_a_kill_at_any_moment_of_setting_up_is_undone_by_the_next_start(tmp_path
     alone(body)
 
 
-def test_a_table_or_a_place_that_another_program_uses_is_refused_and_left_alone(tmp_path):
+def test_a_table_or_a_place_that_another_program_uses_is_refused_and_left_alone(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=False)
@@ -250,7 +257,7 @@ def test_a_table_or_a_place_that_another_program_uses_is_refused_and_left_alone(
     alone(body)
 
 
-def test_a_full_disk_under_the_journal_changes_nothing(tmp_path):
+def test_a_full_disk_under_the_journal_changes_nothing(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         state = tmp_path / "state"
@@ -267,7 +274,7 @@ def test_a_full_disk_under_the_journal_changes_nothing(tmp_path):
     alone(body)
 
 
-def test_a_resolver_file_that_cannot_be_replaced_takes_the_routes_back_too(tmp_path):
+def test_a_resolver_file_that_cannot_be_replaced_takes_the_routes_back_too(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         resolver = str(tmp_path / "resolv.conf")
@@ -282,7 +289,7 @@ def test_a_resolver_file_that_cannot_be_replaced_takes_the_routes_back_too(tmp_p
     alone(body)
 
 
-def test_an_interface_that_is_gone_or_another_one_is_refused(tmp_path):
+def test_an_interface_that_is_gone_or_another_one_is_refused(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=False)
@@ -295,7 +302,7 @@ def test_an_interface_that_is_gone_or_another_one_is_refused(tmp_path):
     alone(body)
 
 
-def test_a_second_tunnel_is_refused_while_one_is_set_up(tmp_path):
+def test_a_second_tunnel_is_refused_while_one_is_set_up(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=False)
@@ -309,7 +316,7 @@ def test_a_second_tunnel_is_refused_while_one_is_set_up(tmp_path):
     alone(body)
 
 
-def test_the_interface_makes_no_address_of_its_own(tmp_path):
+def test_the_interface_makes_no_address_of_its_own(tmp_path: Path) -> None:
     def body() -> None:
         hotel(tmp_path)
         tun = open_tun(vnet_hdr=True)

@@ -25,12 +25,12 @@ UNTOUCHED = Path("untouched")
 HOTEL = b"# by the hotel\ndomain lobby.example\nsearch hotel.example\nnameserver 192.168.77.1\noptions edns0\n"
 
 
-def into(path, *search: str) -> ResolverChange:
+def into(path: Path, *search: str) -> ResolverChange:
     now = read_state(path)
     return ResolverChange(path, now, with_tunnel(now, DnsConfig(path, (SERVER,), search)))
 
 
-def test_the_tunnels_servers_and_names_come_first_and_the_others_stay(tmp_path):
+def test_the_tunnels_servers_and_names_come_first_and_the_others_stay(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(HOTEL)
     change_resolver(into(path, "hospital.example", "pacs.hospital.example"))
@@ -40,7 +40,7 @@ def test_the_tunnels_servers_and_names_come_first_and_the_others_stay(tmp_path):
     assert told[2:] == ["nameserver 10.50.0.53", "# by the hotel", "nameserver 192.168.77.1", "options edns0"]
 
 
-def test_a_file_comes_back_byte_for_byte_with_mode_and_owner(tmp_path):
+def test_a_file_comes_back_byte_for_byte_with_mode_and_owner(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(b"nameserver 192.168.77.1\r\n\xff no newline at the end")
     path.chmod(0o640)
@@ -55,7 +55,7 @@ def test_a_file_comes_back_byte_for_byte_with_mode_and_owner(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["resolv.conf"]
 
 
-def test_a_link_comes_back_as_the_same_link_and_its_target_is_never_written(tmp_path):
+def test_a_link_comes_back_as_the_same_link_and_its_target_is_never_written(tmp_path: Path) -> None:
     path, stub = tmp_path / "resolv.conf", tmp_path / "stub.conf"
     stub.write_bytes(HOTEL)
     target = "./stub.conf"
@@ -69,7 +69,7 @@ def test_a_link_comes_back_as_the_same_link_and_its_target_is_never_written(tmp_
     assert os.readlink(path) == target  # noqa: PTH115  # a Path would tidy the text
 
 
-def test_a_dangling_link_and_a_missing_file_come_back_as_they_were(tmp_path):
+def test_a_dangling_link_and_a_missing_file_come_back_as_they_were(tmp_path: Path) -> None:
     dangling, missing = tmp_path / "dangling", tmp_path / "missing"
     dangling.symlink_to("nowhere")
     for path in (dangling, missing):
@@ -81,7 +81,7 @@ def test_a_dangling_link_and_a_missing_file_come_back_as_they_were(tmp_path):
     assert not os.path.lexists(missing)
 
 
-def test_what_another_program_wrote_in_the_meantime_is_left_alone(tmp_path):
+def test_what_another_program_wrote_in_the_meantime_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(HOTEL)
     change = into(path)
@@ -92,7 +92,7 @@ def test_what_another_program_wrote_in_the_meantime_is_left_alone(tmp_path):
     assert path.read_bytes() == b"nameserver 192.0.2.1\n"
 
 
-def test_putting_back_twice_changes_nothing(tmp_path):
+def test_putting_back_twice_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(HOTEL)
     change = into(path)
@@ -103,7 +103,7 @@ def test_putting_back_twice_changes_nothing(tmp_path):
     assert path.stat().st_ino == seen
 
 
-def test_a_folder_a_device_or_a_huge_file_in_its_place_is_refused(tmp_path):
+def test_a_folder_a_device_or_a_huge_file_in_its_place_is_refused(tmp_path: Path) -> None:
     folder, device, huge = tmp_path / "folder", tmp_path / "device", tmp_path / "huge"
     folder.mkdir()
     device.symlink_to("/dev/zero")
@@ -133,21 +133,21 @@ def test_a_folder_a_device_or_a_huge_file_in_its_place_is_refused(tmp_path):
         ".".join(["abcdefgh"] * 29),
     ],
 )
-def test_a_name_with_anything_but_letters_digits_and_hyphens_is_refused(tmp_path, name):
+def test_a_name_with_anything_but_letters_digits_and_hyphens_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(NetworkRefused) as refusal:
         check_dns(DnsConfig(tmp_path, (), (name,)))
     assert refusal.value.why.isprintable()
 
 
 @pytest.mark.parametrize("server", ["0.0.0.0", "127.0.0.1", "224.0.0.251", "::1", "ff02::fb", "fe80::1%eth0"])
-def test_a_server_that_cannot_be_behind_a_tunnel_is_refused(tmp_path, server):
+def test_a_server_that_cannot_be_behind_a_tunnel_is_refused(tmp_path: Path, server: str) -> None:
     address = IPv6Address(server) if ":" in server else IPv4Address(server)
     with pytest.raises(NetworkRefused):
         check_dns(DnsConfig(tmp_path, (address,)))
 
 
 @given(st.text(max_size=80))
-def test_no_accepted_name_can_start_a_line_or_a_word_of_its_own(name):
+def test_no_accepted_name_can_start_a_line_or_a_word_of_its_own(name: str) -> None:
     config = DnsConfig(UNTOUCHED, (SERVER,), (name,))
     try:
         told = with_tunnel(FileState(), config)
@@ -158,14 +158,14 @@ def test_no_accepted_name_can_start_a_line_or_a_word_of_its_own(name):
 
 
 @given(st.binary(max_size=300))
-def test_every_line_of_the_old_file_but_search_and_domain_is_kept(old):
+def test_every_line_of_the_old_file_but_search_and_domain_is_kept(old: bytes) -> None:
     told = with_tunnel(FileState(old), DnsConfig(UNTOUCHED, (SERVER,)))
     assert told.content is not None
     kept = [line for line in old.splitlines() if line.split()[:1] not in ([b"search"], [b"domain"])]
     assert told.content.splitlines()[-len(kept) :] == kept or not kept
 
 
-def test_an_owner_alone_is_no_other_content():
+def test_an_owner_alone_is_no_other_content() -> None:
     state = FileState(b"x", None, 0o644, 1, 1)
     assert state.holds_the_same(replace(state, owner=2))
     assert not state.holds_the_same(replace(state, link="x"))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.lab
 TUNGETIFF = 0x800454D2
 
 
-def test_an_interface_is_numbered_by_the_kernel_and_goes_with_its_descriptor():
+def test_an_interface_is_numbered_by_the_kernel_and_goes_with_its_descriptor() -> None:
     def body() -> None:
         first, second = open_tun(vnet_hdr=False), open_tun(vnet_hdr=True)
         assert (first.name, second.name) == ("sekisho0", "sekisho1")
@@ -31,7 +31,7 @@ def test_an_interface_is_numbered_by_the_kernel_and_goes_with_its_descriptor():
 
 
 @pytest.mark.parametrize("vnet_hdr", [False, True])
-def test_packets_carry_a_virtio_header_exactly_when_it_was_asked_for(vnet_hdr):
+def test_packets_carry_a_virtio_header_exactly_when_it_was_asked_for(vnet_hdr: bool) -> None:
     def body() -> None:
         tun = open_tun(vnet_hdr=vnet_hdr)
         _, flags = unpack("16sH22x", fcntl.ioctl(tun.fd, TUNGETIFF, pack("16sH22x", b"", 0)))
@@ -43,7 +43,7 @@ def test_packets_carry_a_virtio_header_exactly_when_it_was_asked_for(vnet_hdr):
     alone(body)
 
 
-def test_a_name_that_does_not_fit_or_is_taken_is_refused():
+def test_a_name_that_does_not_fit_or_is_taken_is_refused() -> None:
     def body() -> None:
         for pattern in ("", "x" * 16, "a/b", "lo"):
             with pytest.raises(NetworkRefused) as refusal:
@@ -53,7 +53,7 @@ def test_a_name_that_does_not_fit_or_is_taken_is_refused():
     alone(body)
 
 
-def test_a_machine_without_tunnel_device_says_so():
+def test_a_machine_without_tunnel_device_says_so() -> None:
     def body() -> None:
         subprocess.run(["mount", "-t", "tmpfs", "none", "/dev/net"], check=True)
         with pytest.raises(NetworkRefused, match="/dev/net/tun cannot be opened: No such file or directory"):
@@ -62,7 +62,7 @@ def test_a_machine_without_tunnel_device_says_so():
     alone(body)
 
 
-def test_the_udp_socket_is_marked_large_and_on_a_port_of_its_own():
+def test_the_udp_socket_is_marked_large_and_on_a_port_of_its_own() -> None:
     def body() -> None:
         sockets = [open_udp() for _ in range(20)]
         assert len({each.getsockname()[1] for each in sockets}) == 20
@@ -77,7 +77,7 @@ def test_the_udp_socket_is_marked_large_and_on_a_port_of_its_own():
     alone(body)
 
 
-def test_without_the_right_to_mark_the_socket_is_refused():
+def test_without_the_right_to_mark_the_socket_is_refused() -> None:
     def body() -> None:
         os.setuid(65534)
         with pytest.raises(NetworkRefused, match="Operation not permitted"):
