@@ -36,28 +36,42 @@ class Endpoint:
 
     run: Run = field(repr=False)
     laptop: Laptop
-    policy: Path
+    folder: Path
     bus: str
     control: str = "/run/sekisho/control"
     daemons: list[Program] = field(default_factory=list, repr=False)
     lookers: list[Program] = field(default_factory=list, repr=False)
 
     @classmethod
-    def start(cls, run: Run, laptop: Laptop, policy: str, bus: str) -> Self:
-        """Write the policy and start both programs; the daemon answers when this returns."""
-        endpoint = cls(run, laptop, run.path("sekisho", "policy.yaml"), bus)
+    def install(cls, run: Run, laptop: Laptop, name: str, policy: str, bus: str) -> Self:
+        """Write the policy into a folder of its own; nothing runs yet."""
+        endpoint = cls(run, laptop, run.path(name, "policy.yaml").parent, bus)
         endpoint.policy.write_text(policy)
+        return endpoint
+
+    @classmethod
+    def start(cls, run: Run, laptop: Laptop, policy: str, bus: str) -> Self:
+        """Install and start both programs; the daemon answers when this returns."""
+        endpoint = cls.install(run, laptop, "sekisho", policy, bus)
         endpoint.start_look()
         endpoint.start_daemon()
         return endpoint
 
     @property
+    def policy(self) -> Path:
+        return self.folder / "policy.yaml"
+
+    @property
     def look_socket(self) -> Path:
-        return self.run.path("sekisho", "look")
+        return self.folder / "look"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
 
     @property
     def events_file(self) -> Path:
-        return self.run.path("sekisho", "events.jsonl")
+        return self.folder / "events.jsonl"
 
     def start_look(self) -> Program:
         """Start the look helper where process events can be heard, and wait for its socket."""
@@ -71,7 +85,8 @@ class Endpoint:
         """Start the daemon on the laptop, with further words if wanted, and wait until it answers `status`."""
         program = self.laptop.start("sekishod", (*self.daemon_argv(), *more))
         self.daemons.append(program)
-        program.wait_ready(lambda: self.sekisho("status").code not in (1, 6), START_SECONDS)
+        answers = self.laptop.file(self.control)
+        program.wait_ready(lambda: answers.exists() and self.sekisho("status").code not in (1, 6), START_SECONDS)
         return program
 
     def daemon_argv(self) -> tuple[str, ...]:
@@ -80,7 +95,7 @@ class Endpoint:
             "--policy": self.policy,
             "--control": self.control,
             "--look": self.look_socket,
-            "--state": self.run.path("sekisho", "state", "x").parent,
+            "--state": self.state,
             "--events": self.events_file,
             "--system-bus": self.bus,
         }

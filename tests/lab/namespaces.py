@@ -51,7 +51,7 @@ class Namespace:
 
     def inside(self, work: Callable[[], Result]) -> Result:
         """Call a function in a thread that is inside; a socket that it opens stays inside for good."""
-        return ThreadPoolExecutor(1, initializer=_enter_network, initargs=(self.name,)).submit(work).result(10)
+        return ThreadPoolExecutor(1, initializer=move_thread, initargs=(self.name,)).submit(work).result(10)
 
     def nft(self, rules: str) -> None:
         """Load packet filter rules, all or none."""
@@ -112,7 +112,8 @@ def hotel_nat(ports: str = "20000-40000") -> str:
     )
 
 
-def _enter_network(name: str) -> None:
+def move_thread(name: str) -> None:
+    """Move the calling thread into a namespace, for good."""
     with (NAMESPACES / name).open() as space:
         if LIBC.setns(space.fileno(), CLONE_NEWNET) != 0:
             raise LabError(f"entering the namespace {name}: {os.strerror(ctypes.get_errno())}")

@@ -4,8 +4,9 @@ import hashlib
 import sys
 from pathlib import Path
 
+from tests.lab import fetch
 from tests.lab.laptop import INTERPRETER
-from tests.lab.namespaces import DNS, HOSPITAL, GATEWAY
+from tests.lab.namespaces import DNS, GATEWAY, HOSPITAL
 from tests.lab.pki import GATEWAY_NAME, DeviceFiles
 
 TEMPLATE = """\
@@ -41,8 +42,6 @@ apps:
 
 def hospital_policy(papers: DeviceFiles) -> str:
     """Write a policy that lets the doctor in from any protected network with packaged programs only."""
-    own = (INTERPRETER, Path(sys.executable).parent / "sekisho")
-    files = (f"      - path: {path}\n        sha256: {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in own)
     return TEMPLATE.format(
         gateway=GATEWAY,
         identity=GATEWAY_NAME,
@@ -51,5 +50,11 @@ def hospital_policy(papers: DeviceFiles) -> str:
         key=papers.key,
         networks=HOSPITAL,
         dns=DNS,
-        files="\n".join(files),
+        files="\n".join(map(_approve, (INTERPRETER, Path(sys.executable).parent / "sekisho", Path(fetch.__file__)))),
     )
+
+
+def _approve(path: Path) -> str:
+    """List one of the lab's own programs; a script also by its interpreter, which counts where no package owns it."""
+    digests = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, INTERPRETER)}
+    return f"      - path: {path}\n        sha256: [{', '.join(sorted(digests))}]"
