@@ -1,16 +1,21 @@
 //! The ESP data plane of Sekisho: one thread between a TUN device and a UDP socket.
 //!
-//! `pump` is the loop and `handle` what others hold of it; `tun` and `udp` are the
-//! descriptors. `sa` joins the pure modules `packet`, `replay`, `selector` and
-//! `cipher`, which know neither Python nor the kernel. `python` is the only one that knows Python.
+//! - `pump` is the loop, `carry` the way of one packet through it, `handle` what others hold of it;
+//! - `tun`, `udp`, `incoming` and `outgoing` are the descriptors;
+//! - `sa` is one direction of one SA, made of `cipher`, `packet`, `replay` and `selector`;
+//! - `offload`, `split`, `join` and `checksum` take the kernel's super-packets apart and together;
+//! - `python` is the only one that knows Python, and only the first two lines know the kernel.
 
+pub mod carry;
 pub mod checksum;
 pub mod cipher;
 pub mod error;
 pub mod frame;
 pub mod handle;
+pub mod incoming;
 pub mod join;
 pub mod offload;
+pub mod outgoing;
 pub mod packet;
 pub mod pump;
 #[cfg(feature = "python")]

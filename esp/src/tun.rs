@@ -3,10 +3,11 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use crate::join::{Join, MAX_HEADERS, MAX_PACKETS};
-use crate::offload::{OFFLOAD_SIZE, Offload};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, Result};
+
+use crate::join::{Join, MAX_HEADERS, MAX_PACKETS};
+use crate::offload::{OFFLOAD_SIZE, Offload};
 
 /// A TUN device opened with `IFF_NO_PI`, with or without `IFF_VNET_HDR`.
 #[derive(Debug)]
