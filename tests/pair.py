@@ -16,7 +16,7 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
-from ike.config import Config, Endpoint, Instant, ResponderConfig
+from ike.config import Config, Endpoint, Instant, ResponderConfig, Terms
 from ike.crypto import FileKey, load_private_key
 from ike.effects import (
     ChildSa,
@@ -44,6 +44,7 @@ from ike.state import Closed, Established
 from tests.certificates import WALL, Authority, Issued
 
 E = TypeVar("E")
+C = TypeVar("C", bound=Terms)
 CLIENT, GATEWAY = "198.51.100.2", "198.51.100.1"
 CLIENT_PORT = 40500
 ANYWHERE = (Selector.from_network(IPv4Network("0.0.0.0/0")),)
@@ -322,7 +323,7 @@ class Pair:
         heapq.heappush(self._queue, (self.boot + delay, next(self._order), end, event))
 
 
-def impatient(config: Config) -> Config:
+def unhurried(config: C) -> C:
     """Rekey nothing by time, so that a test decides when."""
     return replace(config, timers=replace(config.timers, child_rekey=1e6, ike_rekey=1e6))
 
@@ -333,6 +334,6 @@ def is_over(end: End) -> bool:
 
 
 # Our choices
-MOST_STEPS = 20_000
+MOST_STEPS = 60_000
 SIGNING = 0.001
 NO_SPI = b"\0" * 8
