@@ -4,7 +4,6 @@ import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from agent.cli.phrases import CODES, DID_YOU_MEAN, HELP
@@ -20,7 +19,7 @@ class Wish:
     shell: str
     json: bool
     language: Language
-    socket: Path
+    socket: str
 
 
 def read(arguments: Sequence[str] | None, language: Language) -> Wish:
@@ -29,7 +28,7 @@ def read(arguments: Sequence[str] | None, language: Language) -> Wish:
     spoken: Language = "ja" if said.language == "ja" else "en"
     site: str | None = getattr(said, "site", None)
     shell: str = getattr(said, "shell", "")
-    return Wish(str(said.command), site, shell, bool(said.json), spoken, Path(said.socket))
+    return Wish(str(said.command), site, shell, bool(said.json), spoken, str(said.socket))
 
 
 def parser(language: Language) -> argparse.ArgumentParser:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from enum import IntEnum
-from pathlib import Path
 from typing import TypeVar, get_args
 
 from agent.cli import phrases, show
@@ -164,7 +163,7 @@ def _answer(
 
 
 def _replies(
-    path: Path, request: Request, patience: float | None, tick: Callable[[], None] = lambda: None
+    path: str, request: Request, patience: float | None, tick: Callable[[], None] = lambda: None
 ) -> Iterator[Reply]:
     """Yield the replies to a request; the first is awaited briefly in any case when it is a `Watch`."""
     with Conversation(path, request) as conversation:

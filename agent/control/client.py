@@ -9,7 +9,6 @@ import selectors
 import socket
 import time
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -34,7 +33,7 @@ def foreign(why: str) -> ControlError:
 class Conversation:
     """One request to the service, for as long as the `with` lasts."""
 
-    def __init__(self, path: Path, request: Request) -> None:
+    def __init__(self, path: str | os.PathLike[str], request: Request) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._buffer = bytearray()
         try:
