@@ -73,6 +73,11 @@ def test_a_certificate_is_read_once_into_a_value() -> None:
     assert found.title == "CN=gw.hospital.test"
 
 
+def test_alternative_names_that_ike_cannot_ask_for_are_left_out() -> None:
+    issued = MIDDLE.issue(NAME, x509.UniformResourceIdentifier("https://hospital.test/"))
+    assert decode(issued.der).names == (GATEWAY,)
+
+
 @pytest.mark.parametrize("der", [b"", b"\x30", b"\x30\x80", b"\x30\x84\xff\xff\xff\xff", bytes(100), LEAF.pem])
 def test_what_is_no_certificate_is_refused(der: bytes) -> None:
     with pytest.raises(CertificateError, match="cannot be read"):

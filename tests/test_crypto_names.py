@@ -92,6 +92,16 @@ def test_a_distinguished_name_matches_the_subject_whatever_string_type_it_uses()
         assert not carries(issued, distinguished_name(other))
 
 
+def test_values_that_are_no_text_are_compared_octet_by_octet() -> None:
+    def name(value: str) -> Identity:
+        return Identity.dn(bytes.fromhex("300d310b30090603550403" + value))
+
+    bits, same, other = name("03020780"), name("03020780"), name("03020740")
+    assert same_identity(bits, same)
+    assert not same_identity(bits, other)
+    assert not same_identity(name("0c02ff80"), name("0c02ff80")), "text that does not decode equals nothing"
+
+
 def test_an_empty_name_or_unknown_kind_matches_nothing() -> None:
     nameless = MIDDLE.issue(subject=x509.Name([]))
     for wanted in (

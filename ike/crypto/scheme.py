@@ -65,10 +65,8 @@ class SignatureScheme(Enum):
 
 
 def der(tag: int, *parts: bytes) -> bytes:
-    """Write one short DER element."""
+    """Write one DER element of at most 127 octets, as all of ours are."""
     body = b"".join(parts)
-    if len(body) > SHORT_FORM:
-        raise ValueError("a short DER element holds at most 127 octets")
     return bytes([tag, len(body)]) + body
 
 
@@ -98,7 +96,6 @@ def _pss(hash_number: HashAlgorithm, null: bytes, mask_null: bytes, trailer: byt
 # Fixed by X.690, RFC 3279, RFC 4055, RFC 5758, RFC 8410
 SEQUENCE, OID, INTEGER, NULL = 0x30, 0x06, 0x02, b"\x05\x00"
 CONTEXT_0, CONTEXT_1, CONTEXT_2, CONTEXT_3 = 0xA0, 0xA1, 0xA2, 0xA3
-SHORT_FORM = 127
 ECDSA_WITH_SHA2 = bytes.fromhex("2a8648ce3d0403")
 PKCS1 = bytes.fromhex("2a864886f70d0101")
 SHA2 = bytes.fromhex("6086480165030402")
