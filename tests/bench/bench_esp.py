@@ -49,7 +49,7 @@ def main() -> None:
 def served(end: End) -> Iterator[None]:
     """Run iperf3's server inside while the block lasts."""
     command = ["ip", "netns", "exec", end.namespace, "iperf3", "--server", "--forceflush"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout is not None
     while "listening" not in server.stdout.readline():
         pass
