@@ -58,6 +58,11 @@ class Endpoint:
         return endpoint
 
     @property
+    def command(self) -> str:
+        """The doctor's command, for whoever starts it otherwise than `sekisho` does."""
+        return f"{BIN}/sekisho"
+
+    @property
     def policy(self) -> Path:
         return self.folder / "policy.yaml"
 
@@ -104,7 +109,7 @@ class Endpoint:
     def sekisho(self, *words: str, seconds: float = 30.0) -> Answer:
         """Run `sekisho WORDS` as the doctor."""
         began = time.monotonic()
-        done = self.laptop.doctor(f"{BIN}/sekisho", *words, seconds=seconds)
+        done = self.laptop.doctor(self.command, *words, seconds=seconds)
         took = time.monotonic() - began
         return Answer(done.returncode, done.stdout.decode(), done.stderr.decode(), took)
 

@@ -1,0 +1,1 @@
+"""The main job, shown on real parts: refused, cured, connected, an image fetched, cut, restored (`make demo`)."""
