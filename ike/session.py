@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-from ike import established, upkeep
+from ike import closing, established, upkeep
 from ike.config import Config, Dice, Endpoint, Instant, ResponderConfig
 from ike.deadlines import deadlines
 from ike.effects import (
@@ -20,7 +20,7 @@ from ike.effects import (
     Transmit,
 )
 from ike.errors import ConfigError, PeerError
-from ike.exchange import hear, repeat, resend
+from ike.exchange import hear
 from ike.initial import answering, opening, proving
 from ike.message import Message, decode_header
 from ike.registry import ExchangeType
@@ -104,9 +104,9 @@ def _step(state: State, event: Event, now: Instant, dice: Dice) -> tuple[State, 
         case Established(), _:
             return established.on_event(state, event, now, dice)
         case Closing(), Datagram(datagram):
-            return _on_closing(state, datagram, now, dice)
+            return closing.on_datagram(state, datagram, now, dice)
         case Closing(), Tick():
-            return _closing_tick(state, now)
+            return closing.on_tick(state, now)
         case ((InitSent() | AuthSigning() | AuthSent() | Listening() | InitAnswered() | AnswerSigning()), Close()):
             return Closed(), (Down(None, "us"),)
         case _:
@@ -162,35 +162,6 @@ def _on_auth_request(
         return state, ()
     state = replace(state, sa=replace(sa, peer=source))
     return (state, ()) if message is None else answering.on_auth(state, message, now, dice)
-
-
-# At the end.
-
-
-def _on_closing(state: Closing, datagram: bytes, now: Instant, dice: Dice) -> tuple[State, Effects]:
-    sa, place, message = hear(state.sa, decode_header(datagram), datagram)
-    if place is Place.STRANGE:
-        return state, ()
-    state = replace(state, sa=sa)
-    match message, place:
-        case None, _:
-            return state, ()
-        case Message(), Place.REPEATED:
-            return state, repeat(sa)
-        case Message(), Place.FRESH:
-            return upkeep.on_closing_request(state, message, dice)
-        case _:
-            return upkeep.on_closing_answer(state, now, dice)
-
-
-def _closing_tick(state: Closing, now: Instant) -> tuple[State, Effects]:
-    if now.boot >= state.until:
-        return upkeep.over(state)
-    resent = resend(state.sa, now)
-    if resent is None:
-        return upkeep.over(state)
-    sa, effects = resent
-    return replace(state, sa=sa), effects
 
 
 def _removals(state: State) -> Effects:

@@ -73,9 +73,7 @@ def on_answer(
     error = complaint(message.payloads)
     if error is not None:
         return _on_refusal(state, sa, task, error, now, dice)
-    IKE.check(message.payloads)
-    nonce = one(message.payloads, Nonce).data
-    made = _made(sa, task, nonce, message)
+    made, nonce = successor(sa, task, message), one(message.payloads, Nonce).data
     if task.rival is not None and min(task.nonce, nonce) < task.rival.lowest:
         # ours came second: it is ours to delete, and the old one the peer's (RFC 7296 §2.8.1)
         state, told = promote(state, task.rival.name, now, dice)
@@ -90,13 +88,17 @@ def on_answer(
     return state.having(old), (*told, *effects)
 
 
-def _made(sa: IkeSa, task: RekeyingIke, nonce: bytes, message: Message) -> IkeSa:
+def successor(sa: IkeSa, task: RekeyingIke, message: Message) -> IkeSa:
+    """Make the IKE SA out of the answer, refusing what was not offered."""
+    IKE.check(message.payloads)
     chosen = check_chosen(task.offer.proposals, one(message.payloads, SecurityAssociation).proposals)
     exchange, suite = one(message.payloads, KeyExchange), Suite.of(chosen)
     if not exchange.group == suite.group == task.group:
         raise PeerError("the rekeyed IKE SA uses a group that was not asked for", code="proposal.none")
     shared = task.agreement.shared(exchange.public)
-    return next_ike_sa(sa, suite, shared, (task.nonce, nonce), (task.spi, chosen.spi), initiator=True)
+    return next_ike_sa(
+        sa, suite, shared, (task.nonce, one(message.payloads, Nonce).data), (task.spi, chosen.spi), initiator=True
+    )
 
 
 def _lingering(sa: IkeSa, rival: Rival | None, now: Instant) -> IkeSa:

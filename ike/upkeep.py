@@ -10,7 +10,7 @@ from ike.association import CHILD_SPI_SIZE, LINGER, promote
 from ike.config import Dice, Instant
 from ike.effects import Down, Effects, Rekeyed, RemoveChild, UseChild
 from ike.errors import IkeError, PeerError
-from ike.exchange import answer, ask, settle
+from ike.exchange import answer, ask
 from ike.grammar import deleted, notified
 from ike.message import Message
 from ike.payloads import Delete, Payload
@@ -111,22 +111,6 @@ def lost(state: Established) -> tuple[State, Effects]:
 def over(state: Closing) -> tuple[State, Effects]:
     """Say that it is over; nothing follows."""
     return Closed(), (Down(state.error, state.by),)
-
-
-def on_closing_request(state: Closing, message: Message, dice: Dice) -> tuple[State, Effects]:
-    """Answer whatever the peer still asks; if it deletes the SA too, that is the end."""
-    sa, effects = answer(state.sa, message.header, (), dice)
-    if deleted(message.payloads, ProtocolId.IKE) is None:
-        return replace(state, sa=sa), effects
-    closed, told = over(state)
-    return closed, (*effects, *told)
-
-
-def on_closing_answer(state: Closing, now: Instant, dice: Dice) -> tuple[State, Effects]:
-    """End when the last words were heard, else say them now."""
-    if isinstance(state.sa.task, Leaving):
-        return over(state)
-    return say_last_words(replace(state, sa=settle(state.sa)), now, dice)
 
 
 def _on_ike_deleted(state: Established, sa: IkeSa, effects: Effects, now: Instant, dice: Dice) -> tuple[State, Effects]:

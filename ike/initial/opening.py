@@ -203,7 +203,7 @@ GROUP_SIZE = 2
 NO_SPI = b"\0" * 8
 
 # Our choices
-NOWHERE = Endpoint("0.0.0.0", 0)  # nothing is ever sent from here
+NOWHERE = Endpoint("240.0.0.0", 0)  # nothing is ever sent from here
 MOST_COOKIES = 5
 MOST_GROUP_CHANGES = 3
 MOST_HASHES = 64

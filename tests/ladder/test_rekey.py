@@ -132,7 +132,7 @@ def test_both_ends_nearly_at_once_on_a_bad_path_leave_one_pair(event: RekeyChild
 
 
 def test_child_and_ike_rekeys_that_cross_leave_one_pair() -> None:
-    for seed in range(20):
+    for seed in range(10):
         for first, second in ((RekeyChild(), RekeyIke()), (RekeyIke(), RekeyChild())):
             pair = connected(seed=seed)
             pair.feed(pair.client, first)
@@ -199,13 +199,13 @@ def test_another_ike_suite_may_come_of_a_rekey() -> None:
 
 def test_rekeys_come_by_themselves_before_their_limit_and_with_jitter() -> None:
     first = []
-    for seed in range(10):
+    for seed in range(5):
         pair = Pair(seed=seed)
         pair.connect()
         pair.run(4000, lambda: bool(pair.client.of(Rekeyed)))  # noqa: B023 - runs within the turn
         first.append(pair.boot - 1000)
     assert 3600 * 0.9 <= min(first) < max(first) <= 3600 * 1.1 + 1
-    assert len(set(first)) > 5
+    assert len(set(first)) == 5
 
 
 def test_hours_of_rekeys_keep_one_pair_and_no_more_state_than_at_the_start() -> None:
