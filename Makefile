@@ -30,7 +30,7 @@ check: setup  ## formatting, lint, types, layers, stubs
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mypy.stubtest esp._native
 	@cargo fmt $(MANIFEST) --check
-	@$(CARGO) clippy --quiet $(MANIFEST) --all-targets -- -D warnings
+	@$(CARGO) clippy --quiet $(MANIFEST) --all-targets --all-features -- -D warnings
 
 bench: setup  ## figures of this machine, as medians and ratios of one run
 	@$(BIN)/python -m tests.bench
@@ -51,7 +51,7 @@ build/.venv: requirements.lock
 	@mkdir -p build && touch $@
 
 build/.native: build/.venv pyproject.toml $(RUST_SOURCES)
-	@packaging/require-tool cargo "install a Rust toolchain of 1.85 or newer, with rustfmt and clippy"
+	@packaging/require-tool cargo "install a Rust toolchain of 1.91 or newer, with rustfmt and clippy"
 	@echo "Building the data plane ..."
 	@env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --quiet
 	@mkdir -p build && touch $@

@@ -259,6 +259,14 @@ def test_stopping_is_idempotent_and_final(ends: tuple[End, End]) -> None:
         near.pump.start()
 
 
+def test_a_farewell_handed_over_before_stopping_still_goes_out(ends: tuple[End, End]) -> None:
+    near, far = ends
+    for _ in range(20):
+        near.ike.send(frame(*far.address, b"farewell"))
+    near.pump.stop()
+    assert [unframe(far.ike.recv(100))[2] for _ in range(16)] == [b"farewell"] * 16
+
+
 def test_no_descriptor_and_no_thread_outlives_its_pump(ends: tuple[End, End]) -> None:
     near, _ = ends
 

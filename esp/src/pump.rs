@@ -149,6 +149,8 @@ impl Pump {
             // Whoever asked may have gone away; the order stands.
             let _ = done.send(self.carry_out_order(order));
             if stop {
+                // A farewell may wait on the socket pair; whether the network takes it changes nothing here.
+                let _ = self.carry_ike();
                 return true;
             }
         }
