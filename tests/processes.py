@@ -43,15 +43,24 @@ class Stage:
 
     def start(self, *argv: str | Path, cwd: Path | None = None) -> int:
         """Start a program as the user and return its pid once it runs."""
-        return self.launch(*as_user(self.uid, *map(str, argv)), until=Path(argv[0]).name, cwd=cwd)
+        return self.begin(*argv, cwd=cwd).pid
 
-    def launch(self, *argv: str, until: str | Callable[[int], bool], cwd: Path | None = None) -> int:
+    def begin(self, *argv: str | Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a program as the user and return its process once it runs; its input stays open."""
+        return self._launch(as_user(self.uid, *map(str, argv)), Path(argv[0]).name, cwd)
+
+    def launch(self, *argv: str, until: str | Callable[[int], bool]) -> int:
         """Start a command as root and return its pid once it has become the named program."""
+        return self._launch(argv, until, None).pid
+
+    def _launch(
+        self, argv: Sequence[str], until: str | Callable[[int], bool], cwd: Path | None
+    ) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=cwd)
         self._undo.callback(_end, process)
         become = until if callable(until) else lambda pid: runs(pid, until)
         wait_for(lambda: become(process.pid), f"{argv} to run")
-        return process.pid
+        return process
 
 
 @contextmanager

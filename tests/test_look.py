@@ -108,6 +108,37 @@ def test_a_program_is_told_when_its_process_becomes_a_judged_user(helper: Helper
 
 
 @pytest.mark.lab
+def test_the_same_process_that_runs_another_script_is_told_anew(helper: Helper, stage: Stage) -> None:
+    second = stage.folder / "second.sh"
+    second.write_text("read x")
+    first = stage.folder / "first.sh"
+    first.write_text(f"read x; exec /usr/bin/dash {second}")
+
+    async def follow() -> tuple[str | None, ...]:
+        async with connected(helper.socket) as client:
+            scope = Scope(frozenset({stage.uid}))
+            await client.look(scope)
+            process = await asyncio.to_thread(stage.begin, "/usr/bin/dash", first)
+            assert process.stdin is not None
+            await script_heard(client, first)
+            process.stdin.write(b"go on\n")
+            process.stdin.flush()
+            await script_heard(client, second)
+            looked = await client.look(scope)
+            assert isinstance(looked, Observed)
+            return tuple(program.script for program in looked.value.running)
+
+    assert asyncio.run(follow()) == (str(second),)
+
+
+async def script_heard(client: LookClient, script: Path) -> None:
+    while True:
+        told = await hear(client, Started, "/dash")
+        if isinstance(told, Started) and told.program.script == str(script):
+            return
+
+
+@pytest.mark.lab
 def test_programs_that_ended_too_soon_are_counted_not_forgotten(helper: Helper, stage: Stage) -> None:
     pause = 50
 
@@ -255,6 +286,8 @@ def test_asked_to_end_it_removes_its_socket_and_ends_well(helper: Helper) -> Non
 
 @pytest.mark.lab
 def test_it_keeps_three_rights_and_can_gain_none(helper: Helper) -> None:
+    with raw(helper) as (_, lines):
+        lines.readline()
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{helper.process.pid}/status").read_text().splitlines())
     rights = f"{1 << 2 | 1 << 12 | 1 << 19:016x}"
     assert (status["CapPrm"], status["CapEff"]) == (rights, rights)

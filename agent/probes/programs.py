@@ -41,6 +41,15 @@ class _Seen:
     script: Image | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The script of a program, as its arguments told when it started."""
+
+    started: int
+    path: bytes
+    script: Image | None
+
+
 class ProgramProbe:
     """Looks at the programs of some users, all of them or one by one; `boot` is the boot clock."""
 
@@ -50,7 +59,7 @@ class ProgramProbe:
         self._digests = digests
         self.boot = boot
         self._proc = os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._scripts: dict[tuple[int, int, bytes], Image | None] = {}
+        self._scripts: dict[int, _Remembered] = {}
         self._homes = list_homes()
 
     def close(self) -> None:
@@ -69,28 +78,33 @@ class ProgramProbe:
             return Unseen(f"the list of processes cannot be read ({error.strerror})", self.boot())
         self._packages.refresh()
         self._homes = list_homes()
-        found = [self._examine(pid, scope, fresh=False) for pid in pids]
+        found = [self._examine(pid, scope, just_started=False) for pid in pids]
         running = tuple(one for one in found if isinstance(one, Program))
         if len(running) > MOST_PROGRAMS:
             return Unseen(f"more than {MOST_PROGRAMS} programs are running", self.boot())
-        self._forget_ended({(program.pid, program.started) for program in running})
+        self._scripts = {pid: self._scripts[pid] for pid in self._scripts.keys() & set(pids)}
         programs = Programs(running, found.count(Missing.VANISHED), found.count(Missing.UNREADABLE))
         return Observed(programs, Grade.ROOT, METHOD, self.boot())
 
     def look_at(self, pid: int, scope: Scope) -> Program | Missing | None:
         """Look at the program that a process has just started; None when its users are not in scope."""
-        with opened(self._proc, pid) as folder:
-            return Missing.VANISHED if folder is None else self._examine_held(folder, pid, scope, fresh=True)
+        return self._examine(pid, scope, just_started=True)
+
+    def forget_script(self, pid: int) -> None:
+        """Read the script of a process anew, because it has started another program."""
+        self._scripts.pop(pid, None)
 
     def forget_scripts(self) -> None:
         """Read every script anew at the next look, because program starts may have gone unseen."""
         self._scripts.clear()
 
-    def _examine(self, pid: int, scope: Scope, *, fresh: bool) -> Program | Missing | None:
+    def _examine(self, pid: int, scope: Scope, *, just_started: bool) -> Program | Missing | None:
         with opened(self._proc, pid) as folder:
-            return None if folder is None else self._examine_held(folder, pid, scope, fresh=fresh)
+            if folder is None:
+                return Missing.VANISHED if just_started else None
+            return self._examine_held(folder, pid, scope, just_started=just_started)
 
-    def _examine_held(self, folder: int, pid: int, scope: Scope, *, fresh: bool) -> Program | Missing | None:
+    def _examine_held(self, folder: int, pid: int, scope: Scope, *, just_started: bool) -> Program | Missing | None:
         uids = read_uids(folder)
         if isinstance(uids, Missing):
             return uids
@@ -100,27 +114,24 @@ class ProgramProbe:
         vitals = read_vitals(folder)
         if isinstance(vitals, Missing):
             return vitals
-        if vitals.kernel or (vitals.ended and vitals.threads < 2 and not fresh):
+        if vitals.kernel or (vitals.ended and vitals.threads < 2 and not just_started):
             return None
         image = read_image(folder, vitals)
         if isinstance(image, Missing):
             return image
-        script = self._script(folder, pid, vitals, image, fresh=fresh)
+        script = self._script(folder, pid, vitals, image)
         return self._describe(folder, _Seen(pid, judged[0], vitals, image, script), scope)
 
-    def _script(self, folder: int, pid: int, vitals: Vitals, image: Image, *, fresh: bool) -> Image | None:
+    def _script(self, folder: int, pid: int, vitals: Vitals, image: Image) -> Image | None:
         """Read the script once, when the program starts, for later a program can change what its arguments show."""
-        key = (pid, vitals.started, image.path)
-        if not fresh and key in self._scripts:
-            return self._scripts[key]
+        known = self._scripts.get(pid)
+        if known is not None and (known.started, known.path) == (vitals.started, image.path):
+            return known.script
         script = read_script(folder, image)
         if isinstance(script, Missing):
             return None
-        self._scripts[key] = script
+        self._scripts[pid] = _Remembered(vitals.started, image.path, script)
         return script
-
-    def _forget_ended(self, running: set[tuple[int, int]]) -> None:
-        self._scripts = {key: script for key, script in self._scripts.items() if key[:2] in running}
 
     def _describe(self, folder: int, seen: _Seen, scope: Scope) -> Program:
         judged, package = seen.image, self._owner(seen.image)

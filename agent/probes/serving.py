@@ -82,7 +82,6 @@ class Host:
             writer.transport.abort()
         finally:
             self._clients.discard(client)
-            self._probe.forget_scripts()
             writer.close()
 
     def _refuse(self, writer: asyncio.StreamWriter) -> str | None:
@@ -119,6 +118,7 @@ class Host:
             stop.set()
             return
         for event in batch.events:
+            self._probe.forget_script(event.pid)
             for client in self._clients:
                 self._report(client, event.pid)
         if batch.lost:
