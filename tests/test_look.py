@@ -342,6 +342,22 @@ def test_wrong_usage_is_told() -> None:
 
 
 @pytest.mark.lab
+def test_looks_at_the_same_time_each_get_their_answer_and_one_may_be_given_up(helper: Helper, stage: Stage) -> None:
+    stage.start(SLEEP, "60")
+
+    async def look() -> list[int]:
+        async with connected(helper.socket) as client:
+            given_up = asyncio.create_task(client.look(Scope(frozenset({stage.uid + 1}))))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            scopes = [Scope(frozenset({uid})) for uid in (stage.uid, stage.uid + 1, stage.uid)]
+            looks = await asyncio.gather(*(client.look(scope) for scope in scopes))
+            return [len(look.value.running) for look in looks if isinstance(look, Observed)]
+
+    assert asyncio.run(look()) == [1, 0, 1]
+
+
+@pytest.mark.lab
 def test_a_helper_that_is_killed_is_lost_to_whoever_listens_and_asks(helper: Helper) -> None:
     async def follow() -> None:
         async with connected(helper.socket) as client:

@@ -5,6 +5,7 @@ It asks and listens; it neither looks for itself nor connects again: when the he
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
@@ -42,7 +43,7 @@ class LookClient:
         self.blind = blind
         self._writer = writer
         self._pushed: asyncio.Queue[Pushed | None] = asyncio.Queue()
-        self._answer: asyncio.Future[Looked] | None = None
+        self._answers: deque[asyncio.Future[Looked]] = deque()
         self._lost: LookLost | None = None
         self._listening = asyncio.create_task(self._listen(reader))
 
@@ -63,14 +64,15 @@ class LookClient:
             raise LookLost(f"the look helper cannot be reached ({error.strerror or error})") from error
 
     async def look(self, scope: Scope, seconds: float = 5.0) -> Observed[Programs] | Unseen:
-        """Look now, and have programs of this scope reported from now on; one look at a time."""
+        """Look now, and have programs of this scope reported from now on; answers come in order."""
         if self._lost is not None:
             raise self._lost
-        self._answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Looked] = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
         self._writer.write(encode_scope(scope))
         try:
             async with asyncio.timeout(seconds):
-                return (await self._answer).programs
+                return (await answer).programs
         except TimeoutError as error:
             self._lose(LookLost("the look helper did not answer a look in time"))
             raise LookLost("the look helper did not answer a look in time") from error
@@ -98,9 +100,11 @@ class LookClient:
     def _take(self, said: Said) -> None:
         match said:
             case Looked():
-                if self._answer is None or self._answer.done():
+                if not self._answers:
                     raise LookLost("the look helper answered what was not asked")
-                self._answer.set_result(said)
+                answer = self._answers.popleft()
+                if not answer.done():  # whoever asked may have gone away meanwhile
+                    answer.set_result(said)
             case Started() | Missed() | LookedAgain():
                 if self._pushed.qsize() >= MOST_UNHEARD:
                     raise LookLost("the look helper reports faster than it is heard")
@@ -114,8 +118,9 @@ class LookClient:
         if self._lost is not None:
             return
         self._lost = lost
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(lost)
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_exception(lost)
         self._pushed.put_nowait(None)
         self._writer.close()
 
