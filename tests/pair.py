@@ -34,13 +34,15 @@ from ike.effects import (
     Up,
     UseChild,
 )
+from ike.exchange import answer, ask
 from ike.identity import Identity
-from ike.message import Header, decode_header, encode
+from ike.message import Header, decode_header, encode, open_sealed
 from ike.payloads import Payload
 from ike.registry import ExchangeType
 from ike.selectors import Selector
 from ike.session import Session
 from ike.state import Closed, Established
+from ike.window import Schedule
 from tests.certificates import WALL, Authority, Issued
 
 E = TypeVar("E")
@@ -240,6 +242,40 @@ class Pair:
     def inject(self, datagram: bytes, delay: float = 0.001, port: int = 500) -> None:
         """Send the client a datagram in the gateway's name."""
         self._later(delay, self.client, Datagram(datagram, Endpoint(GATEWAY, port)))
+
+    def gateway_asks(
+        self, words: tuple[Payload, ...], exchange: ExchangeType = ExchangeType.INFORMATIONAL
+    ) -> tuple[Payload, ...]:
+        """Have the established gateway ask whatever a test wants, and read what the client answers."""
+        state = self.gateway.session.state
+        assert isinstance(state, Established)
+        sa, effects = ask(state.ike, exchange, words, None, Schedule(), self.now, self.dice)
+        self.gateway.session = Session(state.having(sa))
+        answered = len(self.client.wire_out)
+        for effect in effects:
+            assert isinstance(effect, Transmit)
+            self.inject(effect.message, delay=0, port=4500)
+        self.run(0.001)
+        return open_sealed(self.client.wire_out[answered], sa.inward).payloads
+
+    def gateway_answers(self, words: tuple[Payload, ...]) -> None:
+        """Have the established gateway answer the client's next request with whatever a test wants."""
+        state = self.gateway.session.state
+        assert isinstance(state, Established)
+
+        def on_wire(pair: Pair, from_client: bool, datagram: bytes) -> list[bytes]:
+            request = decode_header(datagram)
+            if not from_client or request.response:
+                return [datagram]
+            pair.on_wire = pass_on
+            sa, effects = answer(state.ike, request, words, pair.dice)
+            self.gateway.session = Session(state.having(sa))
+            for effect in effects:
+                assert isinstance(effect, Transmit)
+                pair.inject(effect.message, port=4500)
+            return []
+
+        self.on_wire = on_wire
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Let time pass until a condition holds."""
