@@ -1,6 +1,7 @@
 """What NetworkManager says of the network in use, asked over a real message bus."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -57,10 +58,16 @@ def wifi(run: Run) -> Wifi:
 @pytest.fixture
 def bus(run: Run) -> str:
     """A message bus on which nobody is NetworkManager yet."""
-    socket = run.path("bus", "bare")
-    daemon = run.start("bus", (DBUS_DAEMON, f"--config-file={_bus_config(run, socket)}", "--nofork"))
-    daemon.wait_ready(socket.exists, 10.0)
-    return f"unix:path={socket}"
+    path = run.path("bus", "bare")
+    daemon = run.start("bus", (DBUS_DAEMON, f"--config-file={_bus_config(run, path)}", "--nofork"))
+    daemon.wait_ready(lambda: answers(path), 10.0)
+    return f"unix:path={path}"
+
+
+def answers(path: Path) -> bool:
+    """Tell whether somebody listens at a socket; its file is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
 
 
 def look(address: str) -> Observed[Links] | Unseen:
@@ -211,13 +218,13 @@ def test_networkmanager_that_comes_later_is_told(bus: str) -> None:
 
 @pytest.mark.lab
 def test_a_lost_bus_is_told(run: Run) -> None:
-    socket = run.path("bus", "mortal")
-    daemon = run.start("mortal", (DBUS_DAEMON, f"--config-file={_bus_config(run, socket)}", "--nofork"))
-    daemon.wait_ready(socket.exists, 10.0)
+    path = run.path("bus", "mortal")
+    daemon = run.start("mortal", (DBUS_DAEMON, f"--config-file={_bus_config(run, path)}", "--nofork"))
+    daemon.wait_ready(lambda: answers(path), 10.0)
 
     async def follow() -> None:
-        network = NetworkManager(f"unix:path={socket}")
-        manager = await impostor(f"unix:path={socket}", {(MANAGER, NM): {"Devices": Variant("ao", [])}})
+        network = NetworkManager(f"unix:path={path}")
+        manager = await impostor(f"unix:path={path}", {(MANAGER, NM): {"Devices": Variant("ao", [])}})
         async with aclosing(network.watch()) as changes:
             assert isinstance(await anext(changes), Observed)
             await asyncio.to_thread(daemon.stop)
