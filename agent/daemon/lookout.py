@@ -4,15 +4,17 @@ It judges nothing; a helper or a network service that is gone is told, never pap
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from agent.posture.facts import Facts, Links, Observed, Program, Programs, Security, Unseen
 from agent.probes.client import LookClient, LookedAgain, LookLost, Missed, Pushed, Scope, Started
-from agent.probes.wifi import NetworkManager
+from agent.probes.wifi import NetworkManager, boot_clock
+
+Seen = TypeVar("Seen", Observed[Programs] | Unseen, Observed[Links] | Unseen)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,9 @@ class Lookout:
         self._client: LookClient | None = None
         self._programs: Observed[Programs] | Unseen = NOTHING_SEEN
         self._reachable: Observed[Links] | Unseen = NOTHING_SEEN
+        self._looking = asyncio.Lock()
+        self._heard_meanwhile: list[Pushed] = []
+        self._changed = asyncio.Event()
         self._hearing: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
 
@@ -46,23 +51,35 @@ class Lookout:
     async def warm_up(self) -> None:
         """Connect to the helper ahead of the first request; if that fails, the request will tell."""
         try:
-            await self._connected()
+            async with self._looking:
+                await self._connected()
         except LookLost as lost:
             log.warning("the look helper: %s", lost)
 
     async def look(self, scope: Scope) -> Facts:
         """Look at everything now; raise `LookLost` when there is no helper to look."""
-        client = await self._connected()
-        self._programs, self._reachable = await asyncio.gather(client.look(scope), self._links.read())
+        async with self._looking:
+            client = await self._connected()
+            self._heard_meanwhile = []
+            programs, reachable = await asyncio.gather(client.look(scope), self._links.read())
+            for pushed in self._heard_meanwhile:  # it may be newer than the answer that it overtook
+                programs = merged(programs, pushed)
+            self._programs = programs
+            self._reachable = newer(self._reachable, reachable)
         return self.facts
 
     def watch(self, scope: Scope, every: float, watcher: Watcher) -> None:
         """Tell each change from now on, and look again at everything `every` so many seconds."""
         self.rest()
         self._watcher = watcher
+        if self._client is None:
+            watcher.lost("it went while it was looked at")
+            return
+        self._changed.clear()
         self._watching = [
-            asyncio.create_task(self._look_again(scope, every)),
-            asyncio.create_task(self._watch_links()),
+            self._begin(self._tell()),
+            self._begin(self._look_again(scope, every)),
+            self._begin(self._watch_links()),
         ]
 
     def rest(self) -> None:
@@ -87,46 +104,76 @@ class Lookout:
             await client.close()
             raise LookLost(f"it cannot see programs start: {client.blind}")
         self._client = client
-        self._hearing = asyncio.create_task(self._hear(client))
+        self._hearing = self._begin(self._hear(client))
         return client
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tell that nobody watches any more, whatever ended the task: a loss, or an error of our own."""
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        if not isinstance(error, LookLost):
+            log.error("an error of our own", exc_info=error)
+        if self._watcher is not None:
+            self._watcher.lost(str(error) if isinstance(error, LookLost) else type(error).__name__)
 
     async def _hear(self, client: LookClient) -> None:
         try:
             async for pushed in client.events():
+                if self._looking.locked():
+                    self._heard_meanwhile.append(pushed)
                 self._programs = merged(self._programs, pushed)
-                self._tell()
-        except LookLost as lost:
+                self._changed.set()
+        finally:
             self._client = None
+            await client.close()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
             if self._watcher is not None:
-                self._watcher.lost(str(lost))
+                self._watcher.changed(self.facts)
 
     async def _look_again(self, scope: Scope, every: float) -> None:
-        with contextlib.suppress(LookLost):  # whoever hears the helper's reports hears of the loss too
-            while True:
-                await asyncio.sleep(every)
-                await self.look(scope)
-                self._tell()
+        while True:
+            await sleep_through(every)
+            await self.look(scope)
+            self._changed.set()
 
     async def _watch_links(self) -> None:
         async for reachable in self._links.watch():
-            self._reachable = reachable
             if uncertain(reachable):  # a laptop that roams belongs to no access point for a moment
                 await asyncio.sleep(SETTLE)
-                self._reachable = await self._links.read()
-            self._tell()
+                reachable = await self._links.read()
+            self._reachable = newer(self._reachable, reachable)
+            self._changed.set()
 
-    def _tell(self) -> None:
-        if self._watcher is not None:
-            self._watcher.changed(self.facts)
+
+async def sleep_through(seconds: float) -> None:
+    """Sleep by the boot clock, which goes on while the computer sleeps, as the event loop's does not."""
+    until = boot_clock() + seconds
+    while (left := until - boot_clock()) > 0:  # noqa: ASYNC110  # no event tells that the computer woke up
+        await asyncio.sleep(min(left, LONGEST_NAP))
 
 
 def merged(programs: Observed[Programs] | Unseen, pushed: Pushed) -> Observed[Programs] | Unseen:
     """Add what was pushed to what was seen, unless the look is the newer of the two."""
     if isinstance(pushed, LookedAgain):
-        return pushed.programs
+        return newer(programs, pushed.programs)
     if isinstance(programs, Unseen) or pushed.at < programs.at:
         return programs
     return replace(programs, value=_added(programs.value, pushed))
+
+
+def newer(known: Seen, told: Seen) -> Seen:
+    """Choose the later of two looks, for their answers may overtake each other."""
+    return told if told.at >= known.at else known
 
 
 def uncertain(reachable: Observed[Links] | Unseen) -> bool:
@@ -152,3 +199,4 @@ NOTHING_SEEN = Unseen("nobody has looked yet", 0.0)
 
 # Our choices, in seconds.
 SETTLE = 0.3
+LONGEST_NAP = 1.0

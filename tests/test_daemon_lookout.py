@@ -1,0 +1,306 @@
+"""The daemon's eyes: what overtakes a look is kept, what is newer wins, and nobody stops watching in silence.
+
+The helper is a stand-in that speaks the real messages on a real socket; the links come from a stand-in too.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from pathlib import Path
+
+import pytest
+
+from agent.daemon.lookout import Lookout, Watcher, newer, sleep_through
+from agent.posture.facts import Facts, Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
+from agent.probes.client import LookedAgain, LookLost, Missed, Scope, Started
+from agent.probes.codec import Looked, Ready, Said, decode_scope, encode
+from agent.probes.wifi import NetworkManager
+
+SCOPE = Scope(frozenset({1000}))
+SECONDS = 10.0
+
+
+def program(pid: int) -> Program:
+    return Program(pid, 1, 1000, "true", f"/usr/bin/true{pid}", None)
+
+
+def looked(*pids: int, at: float) -> Looked:
+    return Looked(Observed(Programs(tuple(map(program, pids)), 0, 0), Grade.ROOT, "proc", at))
+
+
+def links(at: float, security: Security = Security.WPA2_PSK) -> Observed[Links]:
+    point = Wireless("wlan0", b"Clinic", "02:00:00:00:00:01", security)
+    return Observed(Links((point,)), Grade.ROOT, "NetworkManager", at)
+
+
+class Helper:
+    """A stand-in for `sekisho-look`: what it says after each look is scripted; `say` speaks unasked."""
+
+    def __init__(self, *answers: tuple[Said, ...], blind: str | None = None) -> None:
+        self.scopes: list[Scope] = []
+        self.met = 0
+        self._answers = list(answers)
+        self._blind = blind
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.met += 1
+        self._writer = writer
+        writer.write(encode(Ready(self._blind)))
+        while line := await reader.readline():
+            self.scopes.append(decode_scope(line))
+            if self._answers:
+                self.say(*self._answers.pop(0))
+        writer.close()
+
+    def say(self, *said: Said) -> None:
+        assert self._writer is not None
+        self._writer.write(b"".join(map(encode, said)))
+
+    def hang_up(self) -> None:
+        assert self._writer is not None
+        self._writer.close()
+
+
+class StandInLinks(NetworkManager):
+    """A stand-in for NetworkManager: `read` waits until it may, `watch` gives what it is told."""
+
+    def __init__(self, *seen: Observed[Links] | Unseen) -> None:
+        super().__init__()
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+        self.news: asyncio.Queue[Observed[Links] | Unseen | Exception] = asyncio.Queue()
+        self._seen = list(seen) or [links(1.0)]
+
+    async def read(self) -> Observed[Links] | Unseen:
+        seen = self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
+        await self.may_read.wait()
+        return seen
+
+    async def watch(self) -> AsyncGenerator[Observed[Links] | Unseen, None]:
+        while True:
+            news = await self.news.get()
+            if isinstance(news, Exception):
+                raise news
+            yield news
+
+    async def close(self) -> None:
+        """Nothing to leave."""
+
+
+class Told:
+    """Keeps what a watcher is told."""
+
+    def __init__(self) -> None:
+        self.facts: asyncio.Queue[Facts] = asyncio.Queue()
+        self.losses: asyncio.Queue[str] = asyncio.Queue()
+        self.watcher = Watcher(self.facts.put_nowait, self.losses.put_nowait)
+
+
+Scene = Callable[[Lookout, Helper, StandInLinks], Coroutine[None, None, None]]
+
+
+def play(folder: Path, helper: Helper, scene: Scene, *seen: Observed[Links] | Unseen) -> None:
+    async def run() -> None:
+        server = await asyncio.start_unix_server(helper.meet, folder / "look")
+        network = StandInLinks(*seen)
+        lookout = Lookout(folder / "look", network)
+        try:
+            async with asyncio.timeout(SECONDS):
+                await scene(lookout, helper, network)
+        finally:
+            await lookout.close()
+            server.close()
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
+def pids(facts: Facts) -> list[int]:
+    assert isinstance(facts.programs, Observed)
+    return [one.pid for one in facts.programs.value.running]
+
+
+def test_a_program_that_starts_while_the_links_are_still_read_is_not_lost(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        network.may_read.clear()
+        looking = asyncio.create_task(lookout.look(SCOPE))
+        await until(lambda: lookout._heard_meanwhile)
+        network.may_read.set()
+        assert pids(await looking) == [1, 2]
+        assert pids(lookout.facts) == [1, 2]
+
+    play(tmp_path, Helper((looked(1, at=10.0), Started(program(2), 11.0))), scene)
+
+
+def test_news_that_is_older_than_the_look_it_overtook_counts_for_nothing(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        assert pids(await lookout.look(SCOPE)) == [1]
+
+    old = LookedAgain(looked(7, at=8.0).programs)
+    play(tmp_path, Helper((old, Started(program(3), 9.0), looked(1, at=10.0))), scene)
+
+
+def test_an_old_answer_about_the_links_does_not_hide_a_newer_one(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        network.may_read.clear()
+        again = asyncio.create_task(lookout.look(SCOPE))
+        network.news.put_nowait(links(5.0, Security.OPEN))
+        assert (await told.facts.get()).links == links(5.0, Security.OPEN)
+        network.may_read.set()
+        assert (await again).links == links(5.0, Security.OPEN)
+
+    answers = ((looked(1, at=1.0),), (looked(1, at=6.0),))
+    play(tmp_path, Helper(*answers), scene, links(1.0), links(2.0))
+
+
+def test_each_start_is_told_to_whoever_watches_and_a_burst_is_told_at_once(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        helper.say(*(Started(program(pid), 11.0) for pid in range(2, 50)), Missed(1, 0, 11.0))
+        while len(pids(await told.facts.get())) < 49:
+            pass
+        assert told.facts.qsize() == 0
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
+def test_a_helper_that_goes_between_the_look_and_the_watch_is_a_loss(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        helper.hang_up()
+        await until(lambda: lookout._client is None)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        assert told.losses.get_nowait() == "it went while it was looked at"
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
+def test_a_helper_that_goes_while_a_site_is_open_is_told_once_and_its_successor_is_met_at_the_next_look(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        helper.hang_up()
+        assert await told.losses.get() == "the look helper hung up"
+        lookout.rest()
+        assert pids(await lookout.look(SCOPE)) == [2]
+        assert helper.met == 2
+
+    play(tmp_path, Helper((looked(1, at=10.0),), (looked(2, at=12.0),)), scene)
+
+
+def test_a_look_that_cannot_be_repeated_is_a_loss(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 0.001, told.watcher)
+        await until(lambda: len(helper.scopes) == 2)
+        helper.hang_up()
+        assert await told.losses.get() == "the look helper hung up"
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
+def test_an_error_of_our_own_while_watching_is_a_loss_and_never_silence(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        network.news.put_nowait(ZeroDivisionError())
+        assert await told.losses.get() == "ZeroDivisionError"
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
+def test_a_listener_that_fails_is_told_of_a_loss(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        def fail(facts: Facts) -> None:
+            raise ZeroDivisionError
+
+        losses: asyncio.Queue[str] = asyncio.Queue()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, Watcher(fail, losses.put_nowait))
+        helper.say(Started(program(2), 11.0))
+        assert await losses.get() == "ZeroDivisionError"
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
+def test_two_looks_at_once_share_one_helper_and_each_gets_its_own_answer(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        _, first, second = await asyncio.gather(
+            lookout.warm_up(), lookout.look(SCOPE), lookout.look(Scope(frozenset()))
+        )
+        assert (pids(first), pids(second)) == ([1], [])
+        assert [scope.uids for scope in helper.scopes] == [{1000}, set()]
+        assert helper.met == 1
+
+    play(tmp_path, Helper((looked(1, at=10.0),), (looked(at=11.0),)), scene)
+
+
+def test_a_look_that_was_given_up_does_not_answer_the_next_one(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        given_up = asyncio.create_task(lookout.look(SCOPE))
+        await until(lambda: len(helper.scopes) == 1)
+        given_up.cancel()
+        looking = asyncio.create_task(lookout.look(Scope(frozenset())))
+        await until(lambda: len(helper.scopes) == 2)
+        helper.say(looked(1, at=10.0), looked(at=11.0))
+        assert pids(await looking) == []
+
+    play(tmp_path, Helper(), scene)
+
+
+def test_who_rests_is_told_nothing_more(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        lookout.rest()
+        helper.say(Started(program(2), 11.0))
+        await until(lambda: len(pids(lookout.facts)) == 2)
+        assert told.facts.empty()
+        assert told.losses.empty()
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
+def test_a_helper_that_cannot_see_programs_start_is_no_helper(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        with pytest.raises(LookLost, match="no root namespace"):
+            await lookout.look(SCOPE)
+
+    play(tmp_path, Helper(blind="no root namespace"), scene)
+
+
+def test_the_later_of_two_looks_counts():
+    known: Observed[Links] | Unseen = links(2.0)
+    nothing: Observed[Links] | Unseen = Unseen("gone", 3.0)
+    assert newer(known, nothing) == nothing
+    assert newer(nothing, known) == nothing
+
+
+def test_who_sleeps_by_the_boot_clock_wakes_when_the_machine_has_slept_meanwhile(monkeypatch):
+    """The event loop's clock stood still while the lid was closed; only the boot clock went on."""
+    instants = iter([0.0, 0.0, 3600.0])
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    monkeypatch.setattr("agent.daemon.lookout.boot_clock", lambda: next(instants))
+    monkeypatch.setattr(asyncio, "sleep", nap)
+    asyncio.run(sleep_through(60.0))
+    assert naps == [1.0]
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Let the event loop turn until something holds; the scene's own time-out ends a vain wait."""
+    while not holds():
+        await asyncio.sleep(0)
