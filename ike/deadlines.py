@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from ike.effects import (
-    Deadline,
-)
-from ike.initial import opening
+from ike.effects import Deadline
+from ike.initial import opening, proving
 from ike.state import (
     AnswerSigning,
     AuthSent,
+    AuthSigning,
     Closing,
     Established,
     IkeSa,
@@ -25,6 +24,8 @@ def deadlines(state: State) -> Iterator[Deadline]:
             yield Deadline(state.pending.due, "IKE_SA_INIT is sent again")
             if state.noted is not None and state.noted.times >= opening.ENOUGH_ERRORS:
                 yield Deadline(state.noted.until, "an error has waited long enough for a better answer")
+        case AuthSigning():
+            yield Deadline(proving.give_up_at(state), "a signature is given up")
         case AuthSent():
             yield from _resends(state.sa)
         case InitAnswered() | AnswerSigning():

@@ -85,8 +85,10 @@ def _step(state: State, event: Event, now: Instant, dice: Dice) -> tuple[State, 
             return opening.on_tick(state, now)
         case AuthSigning(ticket=ticket), Signed() if event.ticket == ticket:
             return proving.on_signed(state, event, now, dice)
-        case AuthSigning(ticket=ticket), SignRefused() if event.ticket == ticket:
-            return proving.on_sign_refused(event)
+        case AuthSigning(), Tick() if now.boot >= proving.give_up_at(state):
+            return _unsigned("the key holder did not sign in time")
+        case ((AuthSigning(ticket=ticket) | AnswerSigning(ticket=ticket)), SignRefused()) if event.ticket == ticket:
+            return _unsigned(event.why)
         case AuthSent(), Datagram(datagram):
             return _on_auth_answer(state, datagram, now, dice)
         case AuthSent(), Tick():
@@ -99,8 +101,6 @@ def _step(state: State, event: Event, now: Instant, dice: Dice) -> tuple[State, 
             return Closed(), (Down(PeerError("the client fell silent", code="peer.lost"), "us"),)
         case AnswerSigning(ticket=ticket), Signed() if event.ticket == ticket:
             return answering.on_signed(state, event, now, dice)
-        case AnswerSigning(ticket=ticket), SignRefused() if event.ticket == ticket:
-            return answering.on_sign_refused(event)
         case Established(), _:
             return established.on_event(state, event, now, dice)
         case Closing(), Datagram(datagram):
@@ -114,6 +114,10 @@ def _step(state: State, event: Event, now: Instant, dice: Dice) -> tuple[State, 
 
 
 # Before authentication.
+
+
+def _unsigned(why: str) -> tuple[State, Effects]:
+    return Closed(), (Down(ConfigError(why, code="sign.refused"), "us"),)
 
 
 def _on_init_answer(state: InitSent, datagram: bytes, now: Instant, dice: Dice) -> tuple[State, Effects]:

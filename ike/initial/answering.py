@@ -34,12 +34,12 @@ from ike.auth import (
 from ike.config import Dice, Endpoint, Instant, ResponderConfig
 from ike.crypto import generate, prf, sha256
 from ike.crypto.chain import Role
-from ike.effects import ChildSa, Down, Effects, InstallChild, Sign, Signed, SignRefused, Summary, Transmit, Up
+from ike.effects import ChildSa, Effects, InstallChild, Sign, Signed, Summary, Transmit, Up
 from ike.errors import ConfigError, PeerError
 from ike.exchange import answer
 from ike.grammar import AUTH_REQUEST, INIT, maybe, notified, one
 from ike.initial import addresses
-from ike.initial.opening import NOWHERE, abilities, accepted_hashes, fragment_size, nat_hash
+from ike.initial.opening import NOWHERE, TICKET, abilities, accepted_hashes, fragment_size, nat_hash
 from ike.keys import Suite
 from ike.message import Header, Message, decode, encode
 from ike.payloads import (
@@ -59,7 +59,7 @@ from ike.proposal import Proposal, choose, groups
 from ike.proposal import format as words
 from ike.registry import ExchangeType, NotifyType
 from ike.selectors import Selector, narrow
-from ike.state import AnswerSigning, Closed, Closing, InitAnswered, Listening, Opening, State
+from ike.state import AnswerSigning, Closing, InitAnswered, Listening, Opening, State
 
 
 def on_init(state: Listening, datagram: bytes, source: Endpoint, now: Instant, dice: Dice) -> tuple[State, Effects]:
@@ -127,11 +127,6 @@ def on_signed(state: AnswerSigning, signed: Signed, now: Instant, dice: Dice) ->
     sa, effects = answer(state.sa, state.request, payloads, dice)
     installed = () if state.child is None else (InstallChild(state.child, outbound=True),)
     return establish(state.config, sa, state.child, now, dice), (*installed, *effects, Up(state.summary))
-
-
-def on_sign_refused(refused: SignRefused) -> tuple[State, Effects]:
-    """Give up: the key holder would not sign."""
-    return Closed(), (Down(ConfigError(refused.why, code="sign.refused"), "us"),)
 
 
 def _agree(
@@ -225,4 +220,3 @@ def _clear(request: Header, notify: Notify, source: Endpoint) -> Effects:
 
 # Our choices
 HALF_OPEN = 30.0
-TICKET = 1

@@ -204,6 +204,7 @@ NO_SPI = b"\0" * 8
 
 # Our choices
 NOWHERE = Endpoint("240.0.0.0", 0)  # nothing is ever sent from here
+TICKET = 1  # one signature is wanted at a time
 MOST_COOKIES = 5
 MOST_GROUP_CHANGES = 3
 MOST_HASHES = 64

@@ -5,6 +5,7 @@ HDR, SK {IDi, CERT, [N(INITIAL_CONTACT),] CERTREQ, [IDr,] AUTH, CP(CFG_REQUEST),
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ike.association import child_offer, child_sa, child_spi, establish, prf_of
 from ike.auth import (
@@ -21,7 +22,7 @@ from ike.auth import (
 )
 from ike.config import Config, Dice, Instant
 from ike.crypto import prf
-from ike.effects import ChildSa, Configure, Down, Effects, InstallChild, Note, Sign, Signed, SignRefused, Summary, Up
+from ike.effects import ChildSa, Configure, Down, Effects, InstallChild, Note, Sign, Signed, Summary, Up
 from ike.errors import ConfigError, PeerError
 from ike.exchange import ask, resend, settle
 from ike.grammar import AUTH_ANSWER, complaint, maybe, one
@@ -55,8 +56,8 @@ def begin(state: InitSent, sa: IkeSa, start: Opening) -> tuple[State, Effects]:
     except ConfigError as error:
         return Closed(), (Down(error, "us"),)
     octets = signed_octets(start.request, start.nr, prf(prf_of(sa)), sa.keys.sk_pi, _claim(config).encode())
-    waiting = AuthSigning(config, state.started, sa, start, state.doubts, TICKET, scheme)
-    return waiting, (Sign(TICKET, scheme, octets),)
+    waiting = AuthSigning(config, state.started, sa, start, state.doubts, opening.TICKET, scheme)
+    return waiting, (Sign(opening.TICKET, scheme, octets),)
 
 
 def on_signed(state: AuthSigning, signed: Signed, now: Instant, dice: Dice) -> tuple[State, Effects]:
@@ -86,11 +87,6 @@ def on_signed(state: AuthSigning, signed: Signed, now: Instant, dice: Dice) -> t
     return sent, effects
 
 
-def on_sign_refused(refused: SignRefused) -> tuple[State, Effects]:
-    """Give up: the key holder would not sign."""
-    return Closed(), (Down(ConfigError(refused.why, code="sign.refused"), "us"),)
-
-
 def on_answer(state: AuthSent, message: Message, now: Instant, dice: Dice) -> tuple[State, Effects]:
     """Believe the gateway, then take its Child SA; what fails decides how we take leave."""
     state = replace(state, sa=settle(state.sa))
@@ -108,7 +104,13 @@ def on_answer(state: AuthSent, message: Message, now: Instant, dice: Dice) -> tu
     try:
         return _on_proven(state, proof, message, now, dice)
     except PeerError as error:
-        return _leave(state, Delete(ProtocolId.IKE), error, now, dice)
+        by: Literal["us", "peer"] = "peer" if complaint(message.payloads) else "us"
+        return _leave(state, Delete(ProtocolId.IKE), error, now, dice, by)
+
+
+def give_up_at(state: AuthSigning | AuthSent) -> float:
+    """Say when the whole attempt has taken too long."""
+    return state.started + state.config.timers.attempt
 
 
 def on_tick(state: AuthSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
@@ -124,7 +126,7 @@ def on_tick(state: AuthSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
 
 def restart(state: AuthSent, now: Instant, dice: Dice, *, doubts: int = 0) -> tuple[State, Effects]:
     """Begin again with fresh values: what both ends heard of IKE_SA_INIT may differ, and only this can cure it."""
-    if now.boot >= state.started + state.config.timers.attempt:
+    if now.boot >= give_up_at(state):
         error = PeerError("the gateway stopped answering during authentication", code="gateway.unreachable")
         return Closed(), (Down(error, "us"),)
     again, effects = opening.connect(state.config, now, dice, started=state.started, doubts=state.doubts + doubts)
@@ -211,13 +213,19 @@ def _on_rejection(state: AuthSent, message: Message, now: Instant, dice: Dice) -
     return Closed(), (Down(opening.refusal(error), "peer"),)
 
 
-def _leave(state: AuthSent, last_words: Payload, error: PeerError, now: Instant, dice: Dice) -> tuple[State, Effects]:
+def _leave(
+    state: AuthSent,
+    last_words: Payload,
+    error: PeerError,
+    now: Instant,
+    dice: Dice,
+    by: Literal["us", "peer"] = "us",
+) -> tuple[State, Effects]:
     config = state.config
     sa, effects = ask(state.sa, ExchangeType.INFORMATIONAL, (last_words,), Leaving(), config.timers.schedule, now, dice)
-    return Closing(config, sa, None, now.boot + config.timers.farewell, error, "us"), effects
+    return Closing(config, sa, None, now.boot + config.timers.farewell, error, by), effects
 
 
-# Our choices: one signature is wanted at a time, and a proof that does not fit is asked for again so many times,
-# because it covers parts of IKE_SA_INIT that the keys do not, and those may have been damaged on the way
-TICKET = 1
+# Our choice: a proof that does not fit is asked for again so many times, because it covers parts of IKE_SA_INIT
+# that the keys do not, and those may have been damaged on the way
 MOST_DOUBTS = 3

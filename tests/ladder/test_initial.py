@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from ike.crypto import sha1
-from ike.effects import Close, Configure, Down, InstallChild, Note, Sign, SignRefused, Transmit, Up
+from ike.effects import Close, Configure, Down, InstallChild, Note, Sign, SignRefused, Tick, Transmit, Up
 from ike.grammar import one
 from ike.message import Message, decode, decode_header
 from ike.payloads import KeyExchange, Notify, SecurityAssociation
@@ -173,6 +173,16 @@ def test_the_signature_is_asked_for_once_and_a_wrong_ticket_is_ignored():
     assert isinstance(pair.client.session.state, Closed)
     assert pair.client.failure == "sign.refused"
     assert "card was pulled out" in str(pair.client.of(Down)[0].error)
+
+
+def test_a_key_holder_that_never_answers_ends_the_attempt() -> None:
+    pair = Pair()
+    pair.run(1, lambda: isinstance(pair.client.session.state, AuthSigning))
+    deadline = pair.client.session.deadline
+    assert deadline is not None
+    pair.boot = deadline.at
+    pair.feed(pair.client, Tick())
+    assert pair.client.failure == "sign.refused"
 
 
 def test_a_reply_without_an_address_is_tolerated_and_noted():
