@@ -42,7 +42,7 @@ class Checkpoint:
 
     def __init__(self, jury: Jury, machine: Machine, records: Records, lookout: Lookout) -> None:
         self.state: gate.State = gate.Idle()
-        self.reasons: tuple[gate.Reason, ...] = ()
+        self.last_reasons: tuple[gate.Reason, ...] = ()
         self.jury = jury
         self._machine = machine
         self._records = records
@@ -116,8 +116,8 @@ class Checkpoint:
         return denied
 
     def _settle(self, before: gate.State) -> None:
-        if isinstance(self.state, gate.Refused):
-            self.reasons = self.state.reasons
+        if isinstance(self.state, gate.Refused | gate.Closing) and self.state.reasons:
+            self.last_reasons = self.state.reasons
         if type(before) is not type(self.state):
             log.info("%s -> %s", type(before).__name__, type(self.state).__name__)
         if before != self.state:
@@ -132,8 +132,7 @@ class Checkpoint:
                 self._opening = self._begin(self._open(site, uid))
             case gate.CloseSite():
                 self._begin(self._close())
-            case gate.Tell(reasons):
-                self.reasons = reasons
+            case gate.Tell():
                 self._announce(Moved())
             case gate.Record(event):
                 self._records.append(event)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from agent import gate
@@ -60,8 +61,11 @@ class Desk:
                 replies = _connect(self._checkpoint, site, uid)
             case Disconnect():
                 replies = _disconnect(self._checkpoint)
-            case AskStatus() | Why():
+            case AskStatus():
                 yield _status(self._checkpoint)
+                return
+            case Why():
+                yield _why(self._checkpoint)
                 return
             case Watch():
                 replies = _watch(self._checkpoint)
@@ -154,9 +158,25 @@ def _status(checkpoint: Checkpoint) -> Status:
         language=policy.language,
         policy_serial=policy.serial,
         warnings=tuple(map(_reason, warnings)),
-        reasons=tuple(map(_reason, checkpoint.reasons)),
+        reasons=tuple(map(_reason, _standing(state))),
         tunnel=None if carried is None else _tunnel(checkpoint, policy, carried),
     )
+
+
+def _why(checkpoint: Checkpoint) -> Status:
+    """Tell what stands in the way now; if nothing does, what did the last time."""
+    status = _status(checkpoint)
+    return status if status.reasons else replace(status, reasons=tuple(map(_reason, checkpoint.last_reasons)))
+
+
+def _standing(state: gate.State) -> tuple[gate.Reason, ...]:
+    match state:
+        case gate.Refused(reasons=reasons) | gate.Closing(reasons=reasons):
+            return reasons
+        case gate.Open(verdict=verdict):
+            return verdict.refusals
+        case _:
+            return ()
 
 
 def _tunnel(checkpoint: Checkpoint, policy: Policy, carried: Carried) -> Tunnel:
