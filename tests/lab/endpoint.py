@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -86,9 +87,9 @@ class Endpoint:
         program.wait_ready(self.look_socket.exists, START_SECONDS)
         return program
 
-    def start_daemon(self, *more: str) -> Program:
-        """Start the daemon on the laptop, with further words if wanted, and wait until it answers `status`."""
-        program = self.laptop.start("sekishod", (*self.daemon_argv(), *more))
+    def start_daemon(self, *more: str, within: Sequence[str] = ()) -> Program:
+        """Start the daemon on the laptop, with further words or within another command, and wait for its `status`."""
+        program = self.laptop.start("sekishod", (*within, *self.daemon_argv(), *more))
         self.daemons.append(program)
         answers = self.laptop.file(self.control)
         program.wait_ready(lambda: answers.exists() and self.sekisho("status").code not in (1, 6), START_SECONDS)

@@ -14,10 +14,10 @@ from tests.lab.pki import DeviceFiles, Papers
 from tests.lab.policy import hospital_policy
 from tests.lab.run import Run
 from tests.lab.strongswan import StrongSwan
-from tests.lab.wifi import AccessPoint, Wifi
+from tests.lab.wifi import AccessPoint, Security, Wifi
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scene:
     """A doctor's laptop on protected Wi-Fi, a hotel's router, and a hospital's gateway that answers."""
 
@@ -36,9 +36,9 @@ class Scene:
         town, papers = Topology.up(run), Papers.issue()
         gateway, laptop = StrongSwan.gateway(run, town.gateway, papers), Laptop.boot(run, town.laptop)
         wifi = Wifi.start(run, laptop)
-        home = wifi.protected_network("Home")
-        wifi.switch_to(home)
-        return cls(run, town, papers, papers.write_device(run), gateway, laptop, wifi, home)
+        scene = cls(run, town, papers, papers.write_device(run), gateway, laptop, wifi, wifi.protected_network("Home"))
+        scene.calm()
+        return scene
 
     @property
     def policy(self) -> str:
@@ -54,5 +54,9 @@ class Scene:
     def calm(self) -> None:
         """Make the road good and the Wi-Fi protected again."""
         road.heal(self.town)
+        if self.wifi.manager is None or not self.wifi.manager.alive:
+            self.wifi.start_manager()
+            self.home = self.wifi.protected_network("Home")
+        self.wifi.set_security(self.home, Security.WPA3_SAE)
         if self.wifi.joined != self.home:
             self.wifi.switch_to(self.home)
