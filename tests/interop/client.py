@@ -1,6 +1,6 @@
 """Knows how to run one tunnel of ours on the lab's laptop, from this process, and how to send pings through it.
 
-Never judges what comes of it: tests do. The tunnel lives in a thread of its own, so that a test may wait for strongSwan.
+Never judges what comes of it: tests do. The tunnel lives in a thread of its own, for a test must wait for strongSwan.
 """
 
 import asyncio
@@ -190,6 +190,11 @@ class Row:
 
     program: Program = field(repr=False)
     count: int
+
+    @property
+    def under_way(self) -> bool:
+        """Tell whether pings are still being sent."""
+        return self.program.alive
 
     def lost(self) -> int:
         """Wait until all are sent and count those that nobody answered; a doubled answer counts as lost too."""

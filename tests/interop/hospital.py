@@ -3,11 +3,13 @@
 Never leaves a client, an SA or a bad road to the next test: `tidy` sees to it.
 """
 
+import re
+import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from ike.config import Config
+from ike.config import Config, Timers
 from tests.certificates import Authority, Issued
 from tests.interop.client import Client, config_of, key_of
 from tests.lab import road
@@ -76,6 +78,10 @@ class Hospital:
         """The usual terms; tests replace single ones."""
         return config_of(self.papers)
 
+    def timed(self, timers: Timers) -> Config:
+        """Give the usual terms with other timers."""
+        return replace(self.config, timers=timers)
+
     def client(self, config: Config | None = None, device: Issued | None = None) -> Client:
         """Start a tunnel on the laptop; it is closed when the test ends."""
         terms = config_of(self.papers, device) if config is None else config
@@ -89,13 +95,17 @@ class Hospital:
         assert client.pings()
         return client
 
+    def keep(self, opened: socket.socket) -> socket.socket:
+        """Close a socket when the test ends."""
+        return self._open.enter_context(opened)
+
     def log(self) -> str:
         """Return what charon logged since it was last told what to serve."""
         return self.gateway.log()[self._log_mark :]
 
-    def wait_for_log(self, words: str, seconds: float = 5.0) -> None:
-        """Wait until charon logged something."""
-        wait_until(lambda: words in self.log(), f'"{words}" in the gateway\'s log', seconds)
+    def wait_for_log(self, words: str, times: int = 1, seconds: float = 5.0) -> None:
+        """Wait until charon logged something so many times."""
+        wait_until(lambda: self.log().count(words) >= times, f'"{words}" x {times} in the gateway\'s log', seconds)
 
     def wait_empty(self, seconds: float = 5.0) -> None:
         """Wait until the gateway holds no SA."""
@@ -115,13 +125,12 @@ class Hospital:
         self.gateway.restart()
 
     def _agrees(self, client: Client) -> bool:
-        spis, sas = client.spis, self.gateway.sas()
-        if len(spis) != 1 or (self.gateway.established(), self.gateway.installed()) != (1, 1):
-            return False
-        ours_in, ours_out = spis[0]
-        return f"in  {ours_out:08x}" in sas and f"out {ours_in:08x}" in sas
+        """Compare what is in use; strongSwan lists a replaced Child SA as DELETED for 5 s more."""
+        sas = self.gateway.sas()
+        installed = re.findall(r"INSTALLED.*?\bin +([0-9a-f]{8}).*?\bout +([0-9a-f]{8})", sas, re.DOTALL)
+        theirs = [(int(out, 16), int(into, 16)) for into, out in installed]
+        return len(theirs) == 1 and theirs == client.spis and re.findall(IKE_SA, sas) == ["ESTABLISHED"]
 
 
-def hurried(config: Config, **seconds: float) -> Config:
-    """Change single timers of a session."""
-    return replace(config, timers=replace(config.timers, **seconds))
+# Fixed by swanctl: how it lists an IKE SA
+IKE_SA = re.compile(r"^\S+: #\d+, (\w+)", re.MULTILINE)

@@ -49,9 +49,7 @@ def test_each_suite_of_the_compatible_offer_connects_with_a_gateway_that_takes_o
 
 
 def test_no_suite_of_the_compatible_offer_was_forgotten_above() -> None:
-    offered = {
-        "-".join(chosen) for proposal in IKE_COMPATIBLE for chosen in product(*_alternatives(words(proposal)))
-    }
+    offered = {"-".join(chosen) for proposal in IKE_COMPATIBLE for chosen in product(*_alternatives(words(proposal)))}
     assert offered == set(COMPATIBLE)
 
 
