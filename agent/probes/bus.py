@@ -90,6 +90,11 @@ class Bus:
             raise
         return bus
 
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the bus is still there, a moment before `closed` can."""
+        return self._connection.connected
+
     async def properties(self, peer: str, path: str, interface: str) -> Properties:
         """Read all properties of one interface of an object."""
         (values,) = await self._call(peer, path, PROPERTIES, "GetAll", "s", interface) or [None]
@@ -114,6 +119,8 @@ class Bus:
     async def _call(
         self, peer: str, path: str, interface: str, member: str, signature: str, value: str
     ) -> list[object]:
+        if not self.is_connected:
+            raise BusError("the system bus is gone")
         try:
             message = Message(peer, path, interface, member, signature=signature, body=[value])
             answer = await self._connection.call(message)

@@ -78,7 +78,7 @@ class NetworkManager:
 
     async def _connect(self) -> Bus:
         async with self._connecting:
-            if self._bus is None or self._bus.closed.done():
+            if self._bus is None or not self._bus.is_connected:
                 bus = await Bus.connect(self._address, RULES, self._hear)
                 bus.closed.add_done_callback(lambda _: self._changed.set())
                 self._bus = bus
