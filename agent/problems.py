@@ -316,6 +316,32 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
             "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
         ),
     ),
+    "daemon.lost": (
+        "laptop",
+        Words("Sekisho's service broke off before it was done.", "Sekishoのサービスが処理の途中で停止しました。"),
+        Words(
+            "Wait a moment, then run 'sekisho status'; if it stays so, call the help desk.",
+            "しばらく待ってから「sekisho status」を実行してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "daemon.silent": (
+        "laptop",
+        Words("Sekisho's service does not answer.", "Sekishoのサービスが応答しません。"),
+        Words(
+            "Restart the computer; if it stays so, call the help desk.",
+            "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "daemon.foreign": (
+        "laptop",
+        Words(
+            "Sekisho's service answered in a way that this command does not understand.",
+            "Sekishoのサービスの応答を、このコマンドは理解できませんでした。",
+        ),
+        Words(
+            "Use the 'sekisho' command of the same version.", "同じバージョンの「sekisho」コマンドを使ってください。"
+        ),
+    ),
     "daemon.second": (
         "laptop",
         Words("Sekisho's service is already running on this computer.", "Sekishoのサービスはすでに動作しています。"),

@@ -9,7 +9,7 @@ from typing import TypeVar, get_args
 from agent.cli import phrases, show
 from agent.cli.arguments import Wish
 from agent.cli.screen import TICK, Screen
-from agent.control.client import SILENT, ControlError, Conversation, foreign
+from agent.control.client import ControlError, Conversation, foreign
 from agent.control.messages import (
     AskStatus,
     Connect,
@@ -24,6 +24,7 @@ from agent.control.messages import (
     Watch,
     Why,
 )
+from agent.problems import problem
 
 Expected = TypeVar("Expected", Done, Status)
 
@@ -175,7 +176,7 @@ def _replies(
                 silent_since, heard = time.monotonic(), True
                 yield reply
             elif limit is not None and time.monotonic() - silent_since >= limit:
-                raise ControlError(SILENT)
+                raise ControlError(problem("daemon.silent"))
             else:
                 tick()
 

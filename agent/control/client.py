@@ -14,7 +14,6 @@ from typing import Self
 
 from agent.control.messages import LONGEST_LINE, MessageError, Reply, Request, decode_reply, encode
 from agent.problems import Problem, problem
-from agent.words import Words, quote
 
 
 class ControlError(Exception):
@@ -27,7 +26,7 @@ class ControlError(Exception):
 
 def foreign(why: str) -> ControlError:
     """Tell that the service speaks in a way that this program does not understand, and in which."""
-    return ControlError(Problem("daemon.foreign", "laptop", *FOREIGN, quote(why)))
+    return ControlError(problem("daemon.foreign", why))
 
 
 class Conversation:
@@ -84,9 +83,9 @@ class Conversation:
         try:
             data = self._socket.recv(LONGEST_LINE)
         except OSError as error:
-            raise ControlError(LOST) from error
+            raise ControlError(problem("daemon.lost")) from error
         if not data:
-            raise ControlError(LOST)
+            raise ControlError(problem("daemon.lost"))
         self._buffer += data
 
 
@@ -96,35 +95,9 @@ def _unreachable(error: OSError) -> Problem:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError | NotADirectoryError):
         return problem("daemon.absent")
     if isinstance(error, TimeoutError | BlockingIOError):
-        return SILENT
+        return problem("daemon.silent")
     return problem("daemon.absent", str(error))
 
-
-LOST = Problem(
-    "daemon.lost",
-    "laptop",
-    Words("Sekisho's service broke off before it was done.", "Sekishoのサービスが処理の途中で停止しました。"),
-    Words(
-        "Wait a moment, then run 'sekisho status'; if it stays so, call the help desk.",
-        "しばらく待ってから「sekisho status」を実行してください。続く場合はヘルプデスクに連絡してください。",
-    ),
-)
-SILENT = Problem(
-    "daemon.silent",
-    "laptop",
-    Words("Sekisho's service does not answer.", "Sekishoのサービスが応答しません。"),
-    Words(
-        "Restart the computer; if it stays so, call the help desk.",
-        "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
-    ),
-)
-FOREIGN = (
-    Words(
-        "Sekisho's service answered in a way that this command does not understand.",
-        "Sekishoのサービスの応答を、このコマンドは理解できませんでした。",
-    ),
-    Words("Use the 'sekisho' command of the same version.", "同じバージョンの「sekisho」コマンドを使ってください。"),
-)
 
 # Our choices, in seconds.
 PATIENCE = 5.0
