@@ -10,7 +10,6 @@ settings.register_profile("shared-machine", deadline=None, print_blob=True)
 settings.load_profile("shared-machine")
 
 
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave lab tests out on a machine without root; in CI they run, and fail if they cannot."""
     if os.geteuid() == 0 or os.environ.get("CI"):
