@@ -5,7 +5,7 @@ One site is open at a time. Whatever goes wrong here closes it.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from agent import events, gate
@@ -15,6 +15,7 @@ from agent.daemon.lookout import Lookout, Watcher
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
 from agent.posture.facts import Facts
+from agent.posture.policy import Site
 from agent.probes.client import LookLost
 from agent.problems import Problem, Trouble, problem
 
@@ -40,13 +41,21 @@ News = Stepped | Moved
 class Checkpoint:
     """The one gate of this machine and everything it sets in motion."""
 
-    def __init__(self, jury: Jury, machine: Machine, records: Records, lookout: Lookout) -> None:
+    def __init__(
+        self,
+        jury: Jury,
+        machine: Machine,
+        records: Records,
+        lookout: Lookout,
+        passages: Callable[[Site, Machine, Voice], Passage] = Passage,
+    ) -> None:
         self.state: gate.State = gate.Idle()
         self.last_reasons: tuple[gate.Reason, ...] = ()
         self.jury = jury
         self._machine = machine
         self._records = records
         self._lookout = lookout
+        self._passages = passages
         self._passage: Passage | None = None
         self._opening: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,7 +141,8 @@ class Checkpoint:
                 self._opening = self._begin(self._open(site, uid))
             case gate.CloseSite():
                 self._begin(self._close())
-            case gate.Tell():
+            case gate.Tell(reasons):
+                _log(reasons)
                 self._announce(Moved())
             case gate.Record(event):
                 self._records.append(event)
@@ -153,18 +163,26 @@ class Checkpoint:
     async def _look(self, look: gate.Look) -> None:
         scope = self.jury.scope(look.uid)
         try:
-            facts = await self._lookout.look(scope)
+            await self._lookout.look(scope)
         except LookLost as lost:
             self._lost(str(lost))
             return
+        if self._is_overtaken(look):
+            return
         self._lookout.watch(scope, self.jury.look_every, Watcher(self._seen, self._lost))
         self._stepped("look")
-        self.happen(gate.Looked(look, self.jury.judge(facts, self.now())))
-        if not isinstance(self.state, gate.Opening):
-            self._lookout.rest()
+        try:
+            self.happen(gate.Looked(look, self.jury.judge(self._lookout.facts, self.now())))
+        finally:
+            if not isinstance(self.state, gate.Opening):
+                self._lookout.rest()
+
+    def _is_overtaken(self, look: gate.Look) -> bool:
+        """Tell whether another look may be under way by now, whose watch is not this one's to replace."""
+        return not (isinstance(self.state, gate.Looking) and self.state.look == look)
 
     async def _open(self, site: str, uid: int) -> None:
-        self._passage = Passage(
+        self._passage = self._passages(
             self.jury.policy.sites[site],
             self._machine,
             Voice(
@@ -206,8 +224,14 @@ class Checkpoint:
             self._timer.cancel()
         deadline = gate.deadline(self.state)
         if deadline is not None:
-            wait = max(0.0, deadline - self.now())
+            wait = min(max(0.0, deadline - self.now()), LONGEST_NAP)
             self._timer = asyncio.get_running_loop().call_later(wait, self.happen, gate.Tick())
+
+
+def _log(reasons: tuple[gate.Reason, ...]) -> None:
+    for met in reasons:
+        if isinstance(met, Problem):
+            log.warning("%s: %s", met.code, met.detail)
 
 
 def _opened(site: str, uid: int, carried: Carried) -> events.Opened:
@@ -226,5 +250,6 @@ def _opened(site: str, uid: int, carried: Carried) -> events.Opened:
     )
 
 
-# Our choices.
+# Our choices. The event loop's clock stands still while the machine sleeps: after a nap the boot clock is read again.
 MOST_UNHEARD = 256
+LONGEST_NAP = 1.0
