@@ -308,6 +308,14 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
         Words("Sekisho's service is still starting.", "Sekishoのサービスは起動中です。"),
         Words("Wait a moment, then press Connect again.", "しばらく待ってから、もう一度接続してください。"),
     ),
+    "stopping": (
+        "laptop",
+        Words("Sekisho's service is stopping.", "Sekishoのサービスは停止処理中です。"),
+        Words(
+            "Wait a moment, then press Connect again; if it stays so, restart the computer.",
+            "しばらく待ってから、もう一度接続してください。続く場合はパソコンを再起動してください。",
+        ),
+    ),
     "daemon.absent": (
         "laptop",
         Words("Sekisho's service is not running on this computer.", "Sekishoのサービスが動作していません。"),

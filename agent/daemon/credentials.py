@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from agent import events
-from agent.daemon.files import read_bounded, read_private, why_unreadable
+from agent.daemon.files import read_bounded, read_private, read_trusted, why_unreadable
 from agent.posture.policy import Gateway, Site
 from agent.posture.policy.values import Identity as PolicyIdentity
 from agent.problems import Trouble
@@ -121,7 +121,7 @@ def told(identity: Identity) -> str:
 
 def _anchors(gateway: Gateway) -> tuple[bytes, ...]:
     try:
-        files = [read_pem(read_bounded(Path(anchor), LARGEST_FILE)) for anchor in gateway.anchors]
+        files = [read_pem(read_trusted(Path(anchor), LARGEST_FILE)) for anchor in gateway.anchors]
     except (OSError, ValueError) as error:
         raise Trouble("anchors.unreadable", why_unreadable(error)) from error
     except IkeError as error:

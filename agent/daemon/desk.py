@@ -44,7 +44,8 @@ class Desk:
         self._checkpoint = checkpoint
 
     def close_for(self, why: Problem) -> None:
-        """Answer every request to connect with this problem."""
+        """Answer every request to connect with this problem from now on, and ask no checkpoint any more."""
+        self._checkpoint = None
         self._closed_for = why
 
     def may_ask(self, uid: int) -> bool:

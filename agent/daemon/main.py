@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from agent import events
 from agent.control.server import SecondDaemonError, Server
 from agent.daemon.checkpoint import Checkpoint
 from agent.daemon.desk import Desk
-from agent.daemon.files import read_bounded, read_private, why_unreadable
+from agent.daemon.files import own_folder, read_private, read_trusted, why_unreadable
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Lookout
 from agent.daemon.passage import Machine
@@ -68,7 +68,7 @@ async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_folder(settings.state)
     desk = Desk()
     server = Server(settings.control, desk.answer, desk.may_ask)
     await server.start()
@@ -98,6 +98,7 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
         desk.open_for(checkpoint)
         await lookout.warm_up()
         yield
+        desk.close_for(problem("stopping"))
         await checkpoint.closed()
         await lookout.close()
     records.append(events.Stopped())
@@ -115,7 +116,7 @@ def _recover(network: Network) -> None:
 def _read_policy(path: Path, records: Records) -> Policy | Problem:
     """Read the policy, or tell in the log all that is wrong with it and in one problem what to do."""
     try:
-        text = read_bounded(path, LARGEST_POLICY)
+        text = read_trusted(path, LARGEST_POLICY)
     except FileNotFoundError:
         log.error("there is no policy at %s", path)
         return problem("policy.missing", str(path))
@@ -136,14 +137,16 @@ def _read_policy(path: Path, records: Records) -> Policy | Problem:
 
 def _network_key(path: Path) -> bytes:
     """Read this device's own key for the pseudonyms of networks, and make it the first time."""
-    try:
-        return read_private(path, KEY_SIZE)
-    except FileNotFoundError:
-        key = os.urandom(KEY_SIZE)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(key)
-        return key
+    with suppress(FileNotFoundError):
+        known = read_private(path, KEY_SIZE)
+        if len(known) == KEY_SIZE:
+            return known
+        path.unlink()  # a power cut left it half written
+    key = os.urandom(KEY_SIZE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(key)
+    return key
 
 
 def _clock() -> Instant:
