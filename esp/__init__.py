@@ -83,7 +83,10 @@ class Pump:
         self._native.stop()
 
     def install_inbound(self, sa: Sa) -> None:
-        """Receive on one more SA; it is in force on return."""
+        """Receive on one more SA; it is in force on return.
+
+        A key that was removed before is refused: what it received is forgotten.
+        """
         self._native.install_inbound(sa)
 
     def remove_inbound(self, spi: int) -> None:
@@ -93,7 +96,8 @@ class Pump:
     def install_outbound(self, sa: Sa, peer: tuple[str, int]) -> None:
         """Send on this SA from now on, to an address and port.
 
-        The SA in use, with another peer, carries its sequence numbers on.
+        A key that this pump has sent with before carries its sequence numbers on, whatever
+        came between.
         """
         self._native.install_outbound(sa, peer)
 

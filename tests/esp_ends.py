@@ -92,9 +92,24 @@ def _enter(namespace: str) -> None:
             raise OSError(ctypes.get_errno(), "setns")
 
 
+def bound_udp(address: str, port: int = 0, protocol: int = 0) -> socket.socket:
+    """Open a bound UDP socket with large buffers."""
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM, protocol)
+    for option in (SO_RCVBUFFORCE, SO_SNDBUFFORCE):
+        made.setsockopt(socket.SOL_SOCKET, option, 8 << 20)
+    made.bind((address, port))
+    made.settimeout(10)
+    return made
+
+
 @contextmanager
 def two_ends(
-    *, vnet_hdr: bool = False, mtu: int = 1400, keepalive: float = 20.0, outer6: bool = False
+    *,
+    vnet_hdr: bool = False,
+    mtu: int = 1400,
+    keepalive: float = 20.0,
+    outer6: bool = False,
+    bound: Callable[[str], socket.socket] = bound_udp,
 ) -> Iterator[tuple[End, End]]:
     """Make two ends with running pumps and no SA; everything goes when the block ends."""
     run = f"sk-esp-{os.getpid()}-{secrets.token_hex(2)}"
@@ -106,7 +121,7 @@ def two_ends(
         near, far = names
         ip("-n", near, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", far)
         ends = [
-            _end(name, number, mtu, cleanup, _Options(vnet_hdr, keepalive, outer6))
+            _end(name, number, mtu, cleanup, _Options(vnet_hdr, keepalive, outer6, bound))
             for number, name in enumerate(names, 1)
         ]
         ends[0].peer, ends[1].peer = ends[1], ends[0]
@@ -118,6 +133,7 @@ class _Options:
     vnet_hdr: bool
     keepalive: float
     outer6: bool
+    bound: Callable[[str], socket.socket]
 
 
 def _end(name: str, number: int, mtu: int, cleanup: ExitStack, options: _Options) -> End:
@@ -127,7 +143,7 @@ def _end(name: str, number: int, mtu: int, cleanup: ExitStack, options: _Options
     ip("-n", name, "addr", "add", outer + ("/64" if options.outer6 else "/24"), "dev", "wire", *NO_DAD[options.outer6])
     ip("-n", name, "link", "set", "wire", "up")
     tun = inside(name, lambda: open_tun("inner%d", vnet_hdr=options.vnet_hdr))
-    udp = inside(name, lambda: bound_udp(outer))
+    udp = inside(name, lambda: options.bound(outer))
     ip("-n", name, "addr", "add", f"{inner}/24", "dev", tun.name)
     ip("-n", name, "addr", "add", f"{inner6}/64", "dev", tun.name, "nodad")
     ip("-n", name, "link", "set", tun.name, "mtu", str(mtu), "txqueuelen", "2000", "up")
@@ -140,16 +156,6 @@ def _end(name: str, number: int, mtu: int, cleanup: ExitStack, options: _Options
         cleanup.callback(close)
     pump.start()
     return End(name, outer, inner, inner6, udp, ours, pump)
-
-
-def bound_udp(address: str, port: int = 0) -> socket.socket:
-    """Open a bound UDP socket with large buffers."""
-    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    for option in (SO_RCVBUFFORCE, SO_SNDBUFFORCE):
-        made.setsockopt(socket.SOL_SOCKET, option, 8 << 20)
-    made.bind((address, port))
-    made.settimeout(10)
-    return made
 
 
 def ip(*arguments: str) -> None:

@@ -1,10 +1,13 @@
 """The pump between real TUN devices and sockets, in namespaces that the test made."""
 
+import contextlib
 import hashlib
 import os
 import re
 import socket
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -66,6 +69,27 @@ def test_a_stream_arrives_whole_over_a_wire_smaller_than_a_segment(ends: tuple[E
     near, far = ends
     ip("-n", near.namespace, "link", "set", "wire", "mtu", "1300")
     carry_a_study(near, far, far.inner)
+
+
+def unchecked_udp(address: str) -> socket.socket:
+    """Open a socket for which the kernel refuses to cut messages (EINVAL)."""
+    made = bound_udp(address)
+    made.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+    return made
+
+
+def udp_lite(address: str) -> socket.socket:
+    """Open a socket for which the kernel never cuts messages (EIO)."""
+    return bound_udp(address, protocol=IPPROTO_UDPLITE)
+
+
+@pytest.mark.parametrize("bound", [unchecked_udp, udp_lite])
+def test_a_stream_arrives_whole_where_the_kernel_cuts_nothing(bound: Callable[[str], socket.socket]) -> None:
+    with two_ends(vnet_hdr=True, bound=bound) as (near, far):
+        near.tell(0x1001, KEY)
+        far.tell(0x2001, OTHER_KEY)
+        carry_a_study(near, far, far.inner)
+        assert refused(near, "send_failed", "too_big") == 0
 
 
 def carry_a_study(near: End, far: End, address: str) -> None:
@@ -192,6 +216,43 @@ def test_a_peer_without_a_route_is_a_counted_drop(ends: tuple[End, End]) -> None
     assert lost(near.ping()) == "0"
 
 
+def test_a_refused_port_is_a_counted_drop(ends: tuple[End, End]) -> None:
+    near, far = ends
+    near.udp.connect((far.outer, CLOSED_PORT))
+    near.pump.install_outbound(near.sends(0x1002, KEY), (far.outer, CLOSED_PORT))
+    near.ping("-c", "3", "-i", "0.01", "-W", "0.1")
+    until(lambda: near.pump.stats().drops["unreachable"] >= 1, "the refusal is counted", 2)
+    assert near.pump.failed is None
+
+
+def reported_udp(address: str) -> socket.socket:
+    """Open a socket that keeps a report of every refused datagram."""
+    made = bound_udp(address)
+    made.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    return made
+
+
+def test_reports_of_refused_datagrams_that_nobody_reads_keep_no_processor_busy() -> None:
+    with two_ends(bound=reported_udp) as (near, far):
+        near.tell(0x1001, KEY)
+        far.tell(0x2001, OTHER_KEY)
+        for _ in range(3):
+            near.ike.send(frame(far.outer, CLOSED_PORT, b"knock"))
+        assert lost(near.ping()) == "0"
+        before = processor_seconds()
+        threading.Event().wait(0.5)
+        assert processor_seconds() - before < 0.1
+
+
+def processor_seconds() -> float:
+    ticks = 0
+    for task in Path("/proc/self/task").iterdir():
+        name, _, fields = task.joinpath("stat").read_text().partition(") ")
+        if name.endswith("(sekisho-esp"):
+            ticks += sum(map(int, fields.split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def test_a_path_smaller_than_the_packet_is_a_counted_drop(ends: tuple[End, End]) -> None:
     near, _ = ends
     near.udp.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
@@ -210,12 +271,74 @@ def test_a_slow_ike_side_never_holds_up_packets(ends: tuple[End, End]) -> None:
     assert lost(near.ping()) == "0"
 
 
+@pytest.mark.parametrize("side", ["network", "device"])
+def test_a_flood_holds_up_neither_orders_nor_ike_nor_stopping(ends: tuple[End, End], side: str) -> None:
+    near, far = ends
+    flooded = far if side == "network" else near
+    over, target = threading.Event(), far.address if side == "network" else (far.inner, CLOSED_PORT)
+    floods = [threading.Thread(target=near.inside, args=(partial(flood, target, over),)) for _ in range(2)]
+    for each in floods:
+        each.start()
+    try:
+        until(lambda: received(flooded) > 20_000, "the flood is on")
+        with near.inside(lambda: bound_udp(near.outer)) as gateway:
+            for spi in range(0x3001, 0x3041):
+                assert seconds(partial(flooded.pump.install_inbound, flooded.receives(spi, os.urandom(36)))) < 0.5
+                flooded.ike.send(frame(near.outer, gateway.getsockname()[1], b"request"))
+                assert seconds(partial(gateway.recv, 100)) < 0.5
+        assert seconds(flooded.pump.stop) < 0.5
+    finally:
+        over.set()
+        for each in floods:
+            each.join()
+
+
+def flood(target: tuple[str, int], over: threading.Event) -> None:
+    with bound_udp("0.0.0.0") as source, contextlib.suppress(OSError):  # the device goes with its pump
+        while not over.is_set():
+            source.sendmsg([b"\xff" * 60_000], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", 1000))], 0, target)
+
+
+def received(end: End) -> int:
+    stats = end.pump.stats()
+    return stats.packets_out + stats.drops["unknown_spi"]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
 def test_the_sa_in_use_moves_to_another_peer_with_its_numbers(ends: tuple[End, End]) -> None:
     near, far = ends
     assert lost(near.ping()) == "0"
     near.pump.install_outbound(near.sends(0x1001, KEY), far.address)
     assert lost(near.ping()) == "0"
     assert far.pump.stats().drops["replayed"] == 0
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "another SA"])
+def test_a_key_that_comes_back_goes_on_where_it_stopped(ends: tuple[End, End], meanwhile: str) -> None:
+    near, far = ends
+    assert lost(near.ping("-c", "3", "-i", "0.01")) == "0"
+    if meanwhile == "nothing":
+        near.pump.remove_outbound()
+    else:
+        near.tell(0x1002, bytes(36))
+        assert lost(near.ping()) == "0"
+    near.pump.install_outbound(near.sends(0x1001, KEY), far.address)
+    assert lost(near.ping("-c", "3", "-i", "0.01")) == "0"
+    assert far.pump.stats().drops["replayed"] == 0
+
+
+def test_a_removed_inbound_sa_never_comes_back_for_it_would_accept_replays(ends: tuple[End, End]) -> None:
+    near, far = ends
+    far.pump.remove_inbound(0x1001)
+    with pytest.raises(ValueError, match="removed before"):
+        far.pump.install_inbound(far.receives(0x1001, KEY))
+    near.tell(0x1002, bytes(36))
+    assert lost(near.ping()) == "0"
 
 
 def test_an_inbound_spi_is_never_installed_twice(ends: tuple[End, End]) -> None:
@@ -245,6 +368,14 @@ def test_an_interface_that_is_down_drops_but_does_not_end_the_pump(ends: tuple[E
 
 def test_a_closed_ike_socket_ends_the_pump(ends: tuple[End, End]) -> None:
     near, _ = ends
+    near.ike.close()
+    until(lambda: near.pump.failed == "the IKE socket was closed", "the pump ends")
+
+
+def test_an_ike_socket_closed_with_messages_unread_is_no_riddle(ends: tuple[End, End]) -> None:
+    near, far = ends
+    far.ike.send(frame(*near.address, b"unread"))
+    assert unframe(near.ike.recv(100, socket.MSG_PEEK))[2] == b"unread"
     near.ike.close()
     until(lambda: near.pump.failed == "the IKE socket was closed", "the pump ends")
 
@@ -316,5 +447,9 @@ def test_descriptors_of_the_wrong_kind_are_refused(ends: tuple[End, End]) -> Non
         each.close()
 
 
-# Fixed by the kernel (linux/in.h).
-IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
+CLOSED_PORT = 9
+
+# Fixed by the kernel (linux/in.h, linux/udp.h, asm-generic/socket.h).
+IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVERR = 10, 2, 11
+IPPROTO_UDPLITE = 136
+SO_NO_CHECK, UDP_SEGMENT = 11, 103

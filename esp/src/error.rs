@@ -19,6 +19,8 @@ pub enum Error {
     ReservedSpi(u32),
     /// An inbound SA has this SPI already; a second one would forget what was received.
     SpiInUse(u32),
+    /// An inbound SA with this key was removed; its window is forgotten, and so what was received.
+    KeySpent(u32),
     /// A time between keepalives that is none.
     Keepalive,
     /// A selector that no packet could match.
@@ -49,6 +51,7 @@ impl fmt::Display for Error {
             Self::KeySize { wanted, given } => write!(f, "the key and salt must be {wanted} bytes, not {given}"),
             Self::ReservedSpi(spi) => write!(f, "SPI {spi} is reserved"),
             Self::SpiInUse(spi) => write!(f, "an inbound SA has the SPI {spi} already"),
+            Self::KeySpent(spi) => write!(f, "the key of the inbound SA {spi} was removed before"),
             Self::Keepalive => f.write_str("keepalive must be at least 0.01 seconds"),
             Self::Selector(why) => write!(f, "selector refused: {why}"),
             Self::ShortFrame(length) => write!(f, "a frame of {length} bytes is shorter than its header"),

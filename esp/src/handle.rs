@@ -14,7 +14,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{SocketType, sockopt};
 
 use crate::error::{Error, Result};
-use crate::pump::{Order, Ports, Post, Pump, boot_clock};
+use crate::pump::{Failure, Order, Ports, Post, Pump, boot_clock};
 use crate::sa::{Inbound, Outbound};
 use crate::tally::Tally;
 use crate::tun::Tun;
@@ -28,6 +28,8 @@ pub struct Handle {
     failed: Arc<Mutex<Option<String>>>,
     keepalive: Duration,
 }
+
+type Ended = std::result::Result<(), Failure>;
 
 enum Stage {
     Ready(Box<Ports>),
@@ -70,15 +72,11 @@ impl Handle {
             }
         };
         let (sender, receiver) = mpsc::channel();
-        let mut pump = Pump::new(*ports, receiver, Arc::clone(&self.tally), self.keepalive);
+        let pump = Pump::new(*ports, receiver, Arc::clone(&self.tally), self.keepalive);
         let failed = Arc::clone(&self.failed);
         let thread = thread::Builder::new()
             .name("sekisho-esp".into())
-            .spawn(move || {
-                *lock(&failed) = run(&mut pump);
-                // Only now, for this closes the IKE socket: whoever notices may ask why.
-                drop(pump);
-            })
+            .spawn(move || run_to_the_end(pump, Pump::run, &failed))
             .map_err(|why| Error::Kernel("the pump's thread", why))?;
         *stage = Stage::Running(sender, thread);
         Ok(())
@@ -96,7 +94,7 @@ impl Handle {
 
     /// Receive on one more SA; it is in force on return.
     pub fn install_inbound(&self, sa: Inbound) -> Result<()> {
-        self.tell(Order::InstallInbound(sa))
+        self.tell(Order::InstallInbound(Box::new(sa)))
     }
 
     /// Receive no more on an SA; an unknown one, or a pump that does not run, is nothing to complain about.
@@ -153,13 +151,14 @@ impl Drop for Handle {
     }
 }
 
-/// Run the pump to its end; give why it failed.
-fn run(pump: &mut Pump) -> Option<String> {
-    match catch_unwind(AssertUnwindSafe(|| pump.run())) {
+/// Run a pump to its end and note why it failed; only then drop it, for whoever notices may ask why.
+fn run_to_the_end<P>(mut pump: P, run: impl FnOnce(&mut P) -> Ended, failed: &Mutex<Option<String>>) {
+    let why = match catch_unwind(AssertUnwindSafe(|| run(&mut pump))) {
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure.to_string()),
         Err(panic) => Some(format!("a mistake in the pump: {}", words(&*panic))),
-    }
+    };
+    *lock(failed) = why;
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {
@@ -190,3 +189,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 // Our choices.
 
 const MIN_KEEPALIVE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fragile<'out> {
+        failed: &'out Mutex<Option<String>>,
+        seen_when_dropped: &'out Mutex<Option<String>>,
+    }
+
+    impl Drop for Fragile<'_> {
+        fn drop(&mut self) {
+            lock(self.seen_when_dropped).clone_from(&lock(self.failed));
+        }
+    }
+
+    #[test]
+    fn a_mistake_ends_the_pump_aloud_and_what_it_owned_goes_after_that() {
+        let (failed, seen_when_dropped) = (Mutex::default(), Mutex::default());
+        let pump = Fragile { failed: &failed, seen_when_dropped: &seen_when_dropped };
+        run_to_the_end(pump, |_| panic!("out of range"), &failed);
+        let said = Some("a mistake in the pump: out of range".to_string());
+        assert_eq!((&*lock(&failed), &*lock(&seen_when_dropped)), (&said, &said));
+    }
+}

@@ -87,9 +87,9 @@ fn segment_size(header: &libc::msghdr) -> Option<usize> {
     let mut control = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !control.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give a whole `cmsghdr` within the buffer, or null.
-        let found = unsafe { ((*control).cmsg_level, (*control).cmsg_type) };
-        if found == (libc::SOL_UDP, libc::UDP_GRO) {
-            // SAFETY: the kernel puts one `int` behind this header; it may be unaligned.
+        let found = unsafe { *control };
+        if (found.cmsg_level, found.cmsg_type) == (libc::SOL_UDP, libc::UDP_GRO) && found.cmsg_len >= GRO_CONTROL_SIZE {
+            // SAFETY: by its length an `int` is behind this header within the buffer; it may be unaligned.
             let size = unsafe { libc::CMSG_DATA(control).cast::<libc::c_int>().read_unaligned() };
             return usize::try_from(size).ok();
         }
@@ -98,6 +98,11 @@ fn segment_size(header: &libc::msghdr) -> Option<usize> {
     }
     None
 }
+
+// Fixed by the kernel (cmsg(3), udp(7)).
+
+/// SAFETY: only arithmetic.
+const GRO_CONTROL_SIZE: usize = unsafe { libc::CMSG_LEN(size_of::<libc::c_int>() as libc::c_uint) } as usize;
 
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 

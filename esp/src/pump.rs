@@ -17,7 +17,7 @@ use crate::frame;
 use crate::incoming::Incoming;
 use crate::join::Join;
 use crate::outgoing::{DATAGRAM_SIZE, Outgoing};
-use crate::sa::{Inbound, Outbound};
+use crate::sa::{Inbound, Outbound, Spent};
 use crate::tally::{Cause, Tally};
 use crate::tun::Tun;
 use crate::udp::{Udp, cause};
@@ -37,7 +37,7 @@ pub struct Ports {
 /// What the pump is told to do.
 pub enum Order {
     /// Receive on one more SA.
-    InstallInbound(Inbound),
+    InstallInbound(Box<Inbound>),
     /// Receive no more on the SA with this SPI.
     RemoveInbound(u32),
     /// Send on this SA from now on, to this peer.
@@ -80,6 +80,7 @@ pub struct Pump {
     keepalive: Duration,
     inbound: Vec<Inbound>,
     outbound: Option<(Outbound, SocketAddr)>,
+    spent: Spent,
     last_sent: Duration,
     incoming: Incoming,
     outgoing: Outgoing,
@@ -97,6 +98,7 @@ impl Pump {
             keepalive,
             inbound: Vec::new(),
             outbound: None,
+            spent: Spent::default(),
             last_sent: boot_clock(),
             incoming: Incoming::new(),
             outgoing: Outgoing::new(),
@@ -163,17 +165,28 @@ impl Pump {
                 if self.inbound.iter().any(|known| known.spi() == sa.spi()) {
                     return Err(Error::SpiInUse(sa.spi()));
                 }
-                self.inbound.push(sa);
+                self.spent.admit_inbound(&sa)?;
+                self.inbound.push(*sa);
             }
-            Order::RemoveInbound(spi) => self.inbound.retain(|sa| sa.spi() != spi),
+            Order::RemoveInbound(spi) => {
+                if let Some(at) = self.inbound.iter().position(|sa| sa.spi() == spi) {
+                    self.spent.retire_inbound(self.inbound.swap_remove(at));
+                }
+            }
             Order::InstallOutbound(sa, peer) => {
-                let old = self.outbound.as_ref().map(|(old, _)| old);
-                self.outbound = Some((sa.succeeding(old), peer));
+                self.retire_outbound();
+                self.outbound = Some((self.spent.resume_outbound(sa), peer));
             }
-            Order::RemoveOutbound => self.outbound = None,
+            Order::RemoveOutbound => self.retire_outbound(),
             Order::Stop => {}
         }
         Ok(())
+    }
+
+    fn retire_outbound(&mut self) {
+        if let Some((sa, _)) = self.outbound.take() {
+            self.spent.retire_outbound(sa);
+        }
     }
 
     /// Keep the NAT's mapping alive (RFC 3948 §2.3); give how long to wait for the next time.
@@ -196,6 +209,7 @@ impl Pump {
         match self.incoming.receive(&self.ports.udp) {
             Ok(()) => self.tally.batches_in.add(1),
             Err(Errno::AGAIN | Errno::INTR) => return,
+            Err(errno) if cause(errno) == Cause::Unreachable => return self.tally.count_drop(Cause::Unreachable, 1),
             Err(_) => return self.tally.count_drop(Cause::ReceiveFailed, 1),
         }
         let mut inward = Inward {
@@ -222,7 +236,12 @@ impl Pump {
         let mut budget = TUN_BATCH;
         while budget > 0 {
             let (offload, size) = match self.ports.tun.read(&mut self.super_packet) {
-                Ok(read) => read,
+                Ok(Some(read)) => read,
+                Ok(None) => {
+                    budget -= 1;
+                    self.tally.count_drop(Cause::OutboundMalformed, 1);
+                    continue;
+                }
                 Err(Errno::AGAIN | Errno::INTR) => break,
                 Err(errno) => return Err(Failure::Tun(errno)),
             };
@@ -248,7 +267,7 @@ impl Pump {
     fn carry_ike(&mut self) -> std::result::Result<(), Failure> {
         for _ in 0..IKE_BATCH {
             let (size, _) = match recv(&self.ports.ike, &mut *self.frame, RecvFlags::DONTWAIT) {
-                Ok((0, _)) => return Err(Failure::IkeClosed),
+                Ok((0, _)) | Err(Errno::CONNRESET) => return Err(Failure::IkeClosed),
                 Ok(received) => received,
                 Err(Errno::AGAIN | Errno::INTR) => break,
                 Err(errno) => return Err(Failure::Kernel("the IKE socket", errno)),
@@ -277,6 +296,9 @@ impl Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
+        // Whoever notices the end finds no key left.
+        self.inbound.clear();
+        self.outbound = None;
         // The other end must notice even if somebody keeps a copy of ours. It may be closed already.
         let _ = shutdown(&self.ports.ike, Shutdown::Both);
     }

@@ -1,5 +1,7 @@
 //! Knows one direction of one SA: its key, its numbers, its selectors. Never touches a descriptor.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_lc_rs::digest;
 
 use crate::cipher::{Cipher, Key};
@@ -28,6 +30,12 @@ impl Material<'_> {
         }
         Key::new(self.cipher, self.key)
     }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, self.key).as_ref());
+        fingerprint
+    }
 }
 
 /// The SA on which we send.
@@ -36,7 +44,7 @@ pub struct Outbound {
     key: Key,
     selectors: Selectors,
     next: u64,
-    fingerprint: digest::Digest,
+    fingerprint: Fingerprint,
 }
 
 impl Outbound {
@@ -45,9 +53,9 @@ impl Outbound {
         Ok(Self {
             spi: material.spi,
             key: material.key()?,
+            fingerprint: material.fingerprint(),
             selectors: material.selectors,
             next: 1,
-            fingerprint: digest::digest(&digest::SHA256, material.key),
         })
     }
 
@@ -57,14 +65,6 @@ impl Outbound {
             return Err(Error::Sequence);
         }
         Ok(Self { next, ..self })
-    }
-
-    /// Carry on the numbers of the SA that this one replaces, if both have one key: no nonce is used twice.
-    pub fn succeeding(self, old: Option<&Self>) -> Self {
-        match old {
-            Some(old) if old.fingerprint.as_ref() == self.fingerprint.as_ref() => Self { next: old.next, ..self },
-            _ => self,
-        }
     }
 
     /// Seal the inner packet that lies at `TEXT_AT`; give the length of the ESP packet.
@@ -107,12 +107,19 @@ pub struct Inbound {
     key: Key,
     selectors: Selectors,
     window: Window,
+    fingerprint: Fingerprint,
 }
 
 impl Inbound {
     /// Begin with nothing received.
     pub fn new(material: Material<'_>) -> Result<Self> {
-        Ok(Self { spi: material.spi, key: material.key()?, selectors: material.selectors, window: Window::new() })
+        Ok(Self {
+            spi: material.spi,
+            key: material.key()?,
+            fingerprint: material.fingerprint(),
+            selectors: material.selectors,
+            window: Window::new(),
+        })
     }
 
     /// Give the name under which the peer sends.
@@ -140,6 +147,39 @@ impl Inbound {
         Ok(inner)
     }
 }
+
+/// The keys of the SAs that are gone, by their fingerprints; none of them ever begins anew.
+#[derive(Default)]
+pub struct Spent {
+    outbound: BTreeMap<Fingerprint, u64>,
+    inbound: BTreeSet<Fingerprint>,
+}
+
+impl Spent {
+    /// Remember how far an SA went that seals no more.
+    pub fn retire_outbound(&mut self, sa: Outbound) {
+        self.outbound.insert(sa.fingerprint, sa.next);
+    }
+
+    /// Let an SA go on where its key stopped: no nonce is used twice (RFC 4106 §3.1).
+    pub fn resume_outbound(&self, sa: Outbound) -> Outbound {
+        let next = self.outbound.get(&sa.fingerprint).map_or(sa.next, |next| sa.next.max(*next));
+        Outbound { next, ..sa }
+    }
+
+    /// Remember an SA that opens no more.
+    pub fn retire_inbound(&mut self, sa: Inbound) {
+        self.inbound.insert(sa.fingerprint);
+    }
+
+    /// Refuse an SA whose window is gone: it would accept every old packet again.
+    pub fn admit_inbound(&self, sa: &Inbound) -> Result<()> {
+        if self.inbound.contains(&sa.fingerprint) { Err(Error::KeySpent(sa.spi)) } else { Ok(()) }
+    }
+}
+
+/// What is left of a key: its SHA-256.
+type Fingerprint = [u8; 32];
 
 // Fixed by RFC 4303.
 
@@ -188,12 +228,34 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_with_the_same_key_carries_the_numbers_on_and_another_begins_anew() {
-        let mut old = Outbound::new(material(1000, &[1; 36])).unwrap();
-        sealed(&mut old, &packet(40)).unwrap();
-        let same = Outbound::new(material(1000, &[1; 36])).unwrap().succeeding(Some(&old));
-        let other = Outbound::new(material(1000, &[2; 36])).unwrap().succeeding(Some(&old));
+    fn a_key_that_comes_back_goes_on_where_it_stopped_and_another_begins_anew() {
+        let (mut spent, mut first) = (Spent::default(), Outbound::new(material(1000, &[1; 36])).unwrap());
+        sealed(&mut first, &packet(40)).unwrap();
+        spent.retire_outbound(first);
+        spent.retire_outbound(Outbound::new(material(1001, &[2; 36])).unwrap());
+        let same = spent.resume_outbound(Outbound::new(material(1000, &[1; 36])).unwrap());
+        let other = spent.resume_outbound(Outbound::new(material(1000, &[3; 36])).unwrap());
         assert_eq!((same.next, other.next), (2, 1));
+    }
+
+    #[test]
+    fn an_exhausted_key_comes_back_exhausted() {
+        let mut last = Outbound::new(material(1000, &[1; 36])).unwrap().starting_at(LAST_SEQUENCE).unwrap();
+        sealed(&mut last, &packet(40)).unwrap();
+        let mut spent = Spent::default();
+        spent.retire_outbound(last);
+        let mut again = spent.resume_outbound(Outbound::new(material(1000, &[1; 36])).unwrap());
+        assert_eq!(sealed(&mut again, &packet(40)), Err(Cause::Exhausted));
+    }
+
+    #[test]
+    fn an_inbound_key_is_taken_once() {
+        let mut spent = Spent::default();
+        let inbound = |key: u8| Inbound::new(material(1000, &[key; 36])).unwrap();
+        assert!(spent.admit_inbound(&inbound(1)).is_ok());
+        spent.retire_inbound(inbound(1));
+        assert!(spent.admit_inbound(&inbound(2)).is_ok());
+        assert!(matches!(spent.admit_inbound(&inbound(1)), Err(Error::KeySpent(1000))));
     }
 
     #[test]

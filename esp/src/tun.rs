@@ -36,13 +36,14 @@ impl Tun {
     }
 
     /// Read one packet, or one super-packet; one that is larger than the room is cut off.
-    pub fn read(&self, room: &mut [u8]) -> Result<(Offload, usize)> {
+    ///
+    /// A packet whose header makes no sense is read too, and is nothing.
+    pub fn read(&self, room: &mut [u8]) -> Result<Option<(Offload, usize)>> {
         let mut header = [0; MAX_HEADER];
         let mut parts = [IoSliceMut::new(&mut header[..self.header]), IoSliceMut::new(room)];
         let size = rustix::io::readv(&self.fd, &mut parts)?;
-        let size = size.checked_sub(self.header).ok_or(Errno::IO)?;
-        let offload = header.first_chunk().and_then(|header| Offload::read(*header)).ok_or(Errno::IO)?;
-        Ok((offload, size))
+        let offload = header.first_chunk().and_then(|header| Offload::read(*header));
+        Ok(offload.zip(size.checked_sub(self.header)))
     }
 
     /// Write one packet.
@@ -104,7 +105,8 @@ fn offers(fd: &OwnedFd) -> Result<bool> {
     offload(0).map(|()| false)
 }
 
-fn check(answer: libc::c_int) -> Result<()> {
+/// Make an error of a libc call's answer.
+pub fn check(answer: libc::c_int) -> Result<()> {
     if answer == -1 { Err(last_error()) } else { Ok(()) }
 }
 

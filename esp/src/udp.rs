@@ -9,6 +9,7 @@ use rustix::io::{Errno, Result};
 use rustix::net::{AddressFamily, SendFlags, sendto, sockopt};
 
 use crate::tally::Cause;
+use crate::tun::check;
 
 /// A bound UDP socket of either family.
 #[derive(Debug)]
@@ -21,17 +22,21 @@ pub struct Udp {
 
 impl Udp {
     /// Take a socket and ask the kernel to join datagrams of one flow, where it can.
+    ///
+    /// Reports of what the network refused are switched off: nobody reads them, and one that
+    /// waits would keep the loop awake.
     pub fn new(fd: OwnedFd) -> Result<Self> {
         let v6 = match sockopt::socket_domain(&fd)? {
             AddressFamily::INET => false,
             AddressFamily::INET6 => true,
             _ => return Err(Errno::AFNOSUPPORT),
         };
-        let on: libc::c_int = 1;
-        let size = size_of_val(&on) as libc::socklen_t;
-        // SAFETY: the descriptor is open, and the option is one `int`, which `on` is. A refusal is
-        // harmless: datagrams then come one by one.
-        unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, (&raw const on).cast(), size) };
+        // A refusal is harmless: datagrams then come one by one.
+        let _ = set(&fd, libc::SOL_UDP, libc::UDP_GRO, 1);
+        set(&fd, libc::SOL_IP, libc::IP_RECVERR, 0)?;
+        if v6 {
+            set(&fd, libc::SOL_IPV6, libc::IPV6_RECVERR, 0)?;
+        }
         Ok(Self { fd, v6, segments: true })
     }
 
@@ -53,6 +58,12 @@ impl AsFd for Udp {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+fn set(fd: &OwnedFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> Result<()> {
+    let size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the kernel reads `size` bytes of `value`, which is one `int`.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), size) })
 }
 
 /// Read the address that the kernel wrote; a mapped one as what it is.
