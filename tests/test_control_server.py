@@ -1,6 +1,7 @@
 """The daemon's end of the control socket, spoken to by real processes over a real socket."""
 
 import asyncio
+import gc
 import os
 import socket
 import stat
@@ -17,10 +18,11 @@ from agent.words import Words
 
 HELLO = Step("look", 1.0, Words("hello", "こんにちは"))
 ASK_AS_NOBODY = """
-import socket, sys
+import contextlib, socket, sys
 peer = socket.socket(socket.AF_UNIX)
 peer.connect(sys.argv[1])
-peer.sendall(b'{"message":"status"}\\n')
+with contextlib.suppress(BrokenPipeError):  # whoever is sent away may be so before asking
+    peer.sendall(b'{"message":"status"}\\n')
 sys.stdout.write(peer.makefile().readline())
 """
 
@@ -129,6 +131,31 @@ def test_a_watcher_that_hangs_up_is_forgotten(path: Path) -> None:
             await asyncio.sleep(0.01)
 
     with_server(path, test)
+
+
+def test_an_asker_that_hangs_up_in_the_middle_of_its_replies_is_no_error_of_ours(path: Path) -> None:
+    async def talk(request: Request, uid: int) -> AsyncGenerator[Reply, None]:
+        while True:
+            yield HELLO
+            await asyncio.sleep(0)
+
+    async def run() -> list[str]:
+        complaints: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(str(what["message"])))
+        server = Server(path, talk, lambda uid: True)
+        await server.start()
+        for _ in range(20):
+            with socket.socket(socket.AF_UNIX) as asker:
+                asker.connect(str(path))
+                asker.sendall(encode(AskStatus()))
+                await asyncio.get_running_loop().run_in_executor(None, asker.recv, 1)
+        while server._connections:
+            await asyncio.sleep(0.001)
+        await server.stop()
+        gc.collect()
+        return complaints
+
+    assert asyncio.run(asyncio.wait_for(run(), 20)) == []
 
 
 def test_a_silent_asker_does_not_keep_others_waiting(path: Path) -> None:

@@ -107,12 +107,12 @@ class Server:
     ) -> None:
         replies = asyncio.create_task(self._pass_on(request, uid, writer))
         hung_up = asyncio.create_task(_wait_for_hang_up(reader))
-        done, pending = await asyncio.wait({replies, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+        _, pending = await asyncio.wait({replies, hung_up}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        for task in done:
-            task.result()
+        for outcome in await asyncio.gather(replies, hung_up, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
 
     async def _pass_on(self, request: Request, uid: int, writer: asyncio.StreamWriter) -> None:
         async with contextlib.aclosing(self._answer(request, uid)) as replies:
