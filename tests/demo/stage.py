@@ -50,8 +50,7 @@ class Stage:
             start_resolver(run, scene.town.pacs)
         with telling.waiting_for("sekisho-look and sekishod on the laptop"):
             endpoint = scene.endpoint("sekisho")
-            endpoint.start_look()
-            endpoint.start_daemon()
+            endpoint.start()
         return cls(scene, pacs, study, Report.make(run, study), endpoint, _version(scene.gateway))
 
     def sekisho(self, *words: str) -> Answer:

@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from tests.e2e.lonely import Lonely, live
 from tests.e2e.visit import Visit
 from tests.lab import preflight
 from tests.lab.run import Run
@@ -26,3 +28,10 @@ def visit(scene: Scene) -> Iterator[Visit]:
     prepared = Visit.prepare(scene, f"visit-{next(_numbers)}")
     yield prepared
     prepared.end()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lonely() -> Iterator[Future[Lonely]]:
+    """Play the story of a gateway that dies beside everything else: most of it is waiting."""
+    with Run.open() as run, ThreadPoolExecutor(1) as aside:
+        yield aside.submit(live, run)

@@ -26,10 +26,12 @@ def test_ctrl_c_while_the_gateway_is_silent_takes_the_request_back(visit: Visit)
     visit.start()
     road.cut(visit.scene.town)
     watch = visit.watch()
-    asking = visit.scene.laptop.start_as_doctor("asking", (visit.endpoint.command, "connect", "--json"))
+    asking = visit.scene.laptop.start_as_doctor(
+        f"asking-{visit.endpoint.folder.name}", (visit.endpoint.command, "connect")
+    )
     wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
     assert asking.stop(by=signal.SIGINT) == 4
-    assert "withdrawn" in asking.log.read_text()
+    assert "Stopped; nothing is connected." in asking.log.read_text()
     assert watch.states() == ["idle", "looking", "opening", "closing", "idle"]
     visit.is_as_before()
     watch.program.stop()
@@ -39,7 +41,9 @@ def test_a_disconnect_stops_a_connect_that_is_under_way(visit: Visit) -> None:
     visit.start()
     road.cut(visit.scene.town)
     watch = visit.watch()
-    asking = visit.scene.laptop.start_as_doctor("asking", (visit.endpoint.command, "connect", "--json"))
+    asking = visit.scene.laptop.start_as_doctor(
+        f"asking-{visit.endpoint.folder.name}", (visit.endpoint.command, "connect", "--json")
+    )
     wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
     assert visit.sekisho("disconnect").code == 0
     assert asking.wait() == 4
@@ -52,7 +56,9 @@ def test_a_daemon_killed_while_connecting_is_told_to_the_asker(visit: Visit) -> 
     visit.start()
     road.cut(visit.scene.town)
     watch = visit.watch()
-    asking = visit.scene.laptop.start_as_doctor("asking", (visit.endpoint.command, "connect", "--json"))
+    asking = visit.scene.laptop.start_as_doctor(
+        f"asking-{visit.endpoint.folder.name}", (visit.endpoint.command, "connect", "--json")
+    )
     wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
     visit.endpoint.stop_daemon(signal.SIGKILL)
     assert asking.wait() == 1

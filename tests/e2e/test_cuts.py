@@ -70,13 +70,3 @@ def test_a_gateway_that_closes_is_told(visit: Visit) -> None:
     visit.scene.gateway.delete_ike()
     assert visit.is_cut("peer.closed").who == "gateway"
     visit.connect()
-
-
-def test_a_gateway_that_vanished_is_noticed_and_told(visit: Visit) -> None:
-    policy = visit.scene.policy.replace("    networks:", "    timers:\n      liveness: 2s\n    networks:")
-    visit.start(policy).connect()
-    visit.scene.gateway.kill()
-    try:
-        assert visit.is_cut("peer.lost", 30).who == "network"
-    finally:
-        visit.scene.gateway.restart()

@@ -44,8 +44,7 @@ class Visit:
         """Start the look helper and the daemon, with another policy if wanted."""
         if policy is not None:
             self.endpoint.policy.write_text(policy)
-        self.endpoint.start_look()
-        self.endpoint.start_daemon(within=within)
+        self.endpoint.start(within)
         return self
 
     def end(self) -> None:
@@ -59,13 +58,13 @@ class Visit:
         if self.endpoint.daemons:
             assert "Traceback" not in (said := self.endpoint.daemons[-1].log.read_text()), said
 
-    def sekisho(self, *words: str) -> Answer:
+    def sekisho(self, *words: str, seconds: float = 30.0) -> Answer:
         """Run the command as the doctor."""
-        return self.endpoint.sekisho(*words)
+        return self.endpoint.sekisho(*words, seconds=seconds)
 
     def connect(self) -> Json:
         """Connect, and see that packets pass; return the status that was told."""
-        answer = self.sekisho("connect", "--json")
+        answer = self.sekisho("connect", "--json", seconds=90)
         assert answer.code == 0, answer
         assert self.scene.town.laptop.pings(PACS)
         return cast(Json, answer.lines[-1]["status"])
@@ -78,7 +77,7 @@ class Visit:
 
     def refused_for(self, exit_code: int) -> list[Told]:
         """Ask to connect and be refused; return the reasons."""
-        answer = self.sekisho("connect", "--json")
+        answer = self.sekisho("connect", "--json", seconds=90)
         assert answer.code == exit_code, answer
         told = read_reasons(answer.lines[-1])
         self.is_as_before()

@@ -15,13 +15,15 @@
         before, wire = Snapshot.take(laptop), Capture.start(run, town.router)
         town.send_clear_probe()
         wire.wait_for(Sort.CLEAR); mark = len(wire.packets())
-        sekisho = Endpoint.start(run, laptop, policy_text, wifi.address)    # sekisho-look, sekishod
+        sekisho = Endpoint.install(run, laptop, "sekisho", policy_text, wifi.address)
+        sekisho.start()                                                     # sekisho-look, sekishod
         sekisho.sekisho("connect", "--json").lines             # as the doctor
         fetch(laptop.enter, study.uid).digests == study.digests
         stranger = Unapproved.start(laptop); stranger.end()    # really runs as the doctor
         in_clear(wire.stop()[mark:]) == ()
         before.difference(Snapshot.take(laptop)) == ""
 
+`Scene.set(run)` does the first half of this in one go: all but PACS, name server, capture and Sekisho itself.
 `road` makes the way bad (lose, cut, narrow, drop_fragments) and heals it; `town.rebind` changes the NAT's ports;
 `traffic` times the first answered ping and measures throughput; `town.laptop.inside(lambda: socket.socket(...))`
 opens a socket of this process inside a namespace; `preflight.require()` says what the machine lacks.

@@ -5,6 +5,7 @@ Never imports the agent: it starts the installed programs, as a laptop does.
 
 import json
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -50,13 +51,11 @@ class Endpoint:
         endpoint.policy.write_text(policy)
         return endpoint
 
-    @classmethod
-    def start(cls, run: Run, laptop: Laptop, policy: str, bus: str) -> Self:
-        """Install and start both programs; the daemon answers when this returns."""
-        endpoint = cls.install(run, laptop, "sekisho", policy, bus)
-        endpoint.start_look()
-        endpoint.start_daemon()
-        return endpoint
+    def start(self, within: Sequence[str] = ()) -> None:
+        """Start both programs at once; the daemon answers when this returns."""
+        look, daemon = self._launch_look(), self._launch_daemon(within=within)
+        look.wait_ready(self.look_socket.exists, START_SECONDS)
+        daemon.wait_ready(self._answers, START_SECONDS)
 
     @property
     def command(self) -> str:
@@ -81,18 +80,14 @@ class Endpoint:
 
     def start_look(self) -> Program:
         """Start the look helper where process events can be heard, and wait for its socket."""
-        self.look_socket.unlink(missing_ok=True)
-        program = self.run.start("sekisho-look", (f"{BIN}/sekisho-look", "--socket", str(self.look_socket)))
-        self.lookers.append(program)
+        program = self._launch_look()
         program.wait_ready(self.look_socket.exists, START_SECONDS)
         return program
 
     def start_daemon(self, *more: str, within: Sequence[str] = ()) -> Program:
-        """Start the daemon on the laptop, with further words or within another command, and wait for its `status`."""
-        program = self.laptop.start("sekishod", (*within, *self.daemon_argv(), *more))
-        self.daemons.append(program)
-        answers = self.laptop.file(self.control)
-        program.wait_ready(lambda: answers.exists() and self.sekisho("status").code not in (1, 6), START_SECONDS)
+        """Start the daemon on the laptop, with further words or within another command, and wait until it answers."""
+        program = self._launch_daemon(*more, within=within)
+        program.wait_ready(self._answers, START_SECONDS)
         return program
 
     def daemon_argv(self) -> tuple[str, ...]:
@@ -133,6 +128,28 @@ class Endpoint:
     def stop_look(self, by: signal.Signals = signal.SIGTERM) -> int:
         """End the look helper and return its exit code."""
         return self.lookers[-1].stop(by=by)
+
+    def _launch_look(self) -> Program:
+        self.look_socket.unlink(missing_ok=True)
+        program = self.run.start(
+            self._named("look", self.lookers), (f"{BIN}/sekisho-look", "--socket", str(self.look_socket))
+        )
+        self.lookers.append(program)
+        return program
+
+    def _launch_daemon(self, *more: str, within: Sequence[str] = ()) -> Program:
+        program = self.laptop.start(self._named("sekishod", self.daemons), (*within, *self.daemon_argv(), *more))
+        self.daemons.append(program)
+        return program
+
+    def _named(self, program: str, before: Sequence[Program]) -> str:
+        """Give each start a name, and so a log, of its own."""
+        return f"{program}-{self.folder.name}-{len(before)}"
+
+    def _answers(self) -> bool:
+        """Tell whether somebody listens at the control socket; one that a killed daemon left refuses."""
+        with socket.socket(socket.AF_UNIX) as asker:
+            return asker.connect_ex(str(self.laptop.file(self.control))) == 0
 
 
 # Our choices
