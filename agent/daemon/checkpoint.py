@@ -229,9 +229,12 @@ class Checkpoint:
 
 
 def _log(reasons: tuple[gate.Reason, ...]) -> None:
+    """Say to whoever reads the log what went wrong; what others said only where it is verbose."""
     for met in reasons:
         if isinstance(met, Problem):
-            log.warning("%s: %s", met.code, met.detail)
+            is_here = met.side in ("laptop", "policy")
+            log.warning("%s: %s", met.code, met.detail if is_here and met.detail else met.cause.en)
+            log.debug("%s: %s", met.code, met.detail)
 
 
 def _opened(site: str, uid: int, carried: Carried) -> events.Opened:

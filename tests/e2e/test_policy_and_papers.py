@@ -64,6 +64,7 @@ def test_a_key_that_cannot_be_used(visit: Visit, kind: str) -> None:
             key.write_bytes(visit.scene.papers.device.key_pem)
     visit.start(visit.scene.policy.replace(str(visit.scene.files.key), str(key)))
     assert visit.refused("key.unreadable").who == "laptop"
+    assert "WARNING agent.daemon.checkpoint: key.unreadable: " in visit.endpoint.daemons[-1].log.read_text()
 
 
 def test_a_certificate_that_is_missing(visit: Visit) -> None:
