@@ -53,7 +53,7 @@ build/.venv: requirements.lock
 build/.native: build/.venv pyproject.toml $(RUST_SOURCES)
 	@packaging/require-tool cargo "install a Rust toolchain of 1.91 or newer, with rustfmt and clippy"
 	@echo "Building the data plane ..."
-	@env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --quiet
+	@env -u CONDA_PREFIX PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --quiet
 	@mkdir -p build && touch $@
 
 clean:  ## remove what was made here
