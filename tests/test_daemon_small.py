@@ -1,6 +1,7 @@
 """The daemon's small rooms: records, settings, the jury, and how news is merged into what was seen."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +154,20 @@ def test_a_look_is_repeated_before_any_fact_is_too_old_to_count():
     assert jury().look_every == 60.0
     assert jury("checks: {wifi.trust: {max_age: 20s}}\n").look_every == 10.0
     assert jury("checks: {wifi.trust: {max_age: 0s}}\n").look_every == 1.0
+
+
+def test_a_line_that_does_not_fit_the_disk_leaves_no_half_of_itself(tmp_path: Path, caplog):
+    path = tmp_path / "events.jsonl"
+    records = Records(path, lambda: 1_800_000_000.0)
+    records.append(events.Stopped())
+    whole = path.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 10, limits[1]))
+    try:
+        records.append(events.Stopped())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    records.append(events.Stopped())
+    records.close()
+    assert "was not recorded" in caplog.text
+    assert [json.loads(line)["seq"] for line in path.read_text().splitlines()] == [1, 2]

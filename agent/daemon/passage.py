@@ -7,6 +7,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -24,7 +25,7 @@ from agent.network.udp import open_udp
 from agent.posture.policy import Gateway, Site
 from agent.problems import Problem, Trouble, problem
 from agent.tunnel.driver import Ended, Told, Tunnel
-from ike.config import Dice, Instant
+from ike.config import Config, Dice, Instant
 from ike.effects import Configure, Note, Rekeyed, Summary, Up
 
 log = logging.getLogger(__name__)
@@ -135,15 +136,14 @@ class Passage:
 
     async def close(self) -> tuple[int, int]:
         """Stop the traffic, restore the machine, take leave; return the bytes that came in and went out."""
-        if self._tunnel is not None:
-            self._traffic = self.traffic()
-            self._tunnel.stop_traffic()
-        left = self._machine.network.undo()
-        for what in left.left + left.failed:
-            log.warning("not put back: %s", what)
-        if self._tunnel is not None:
-            await self._tunnel.close(FAREWELL)
-        self._release()
+        async with AsyncExitStack() as last_first:  # whatever goes wrong on the way, the rest is still taken down
+            last_first.callback(self._release)
+            if self._tunnel is not None:
+                last_first.push_async_callback(self._tunnel.close, FAREWELL)
+            last_first.callback(self._restore)
+            if self._tunnel is not None:
+                self._traffic = self.traffic()
+                self._tunnel.stop_traffic()
         return self._traffic
 
     def traffic(self) -> tuple[int, int]:
@@ -167,8 +167,17 @@ class Passage:
     async def _try(self, gateway: Gateway, edges: Edges, credentials: Credentials) -> Reached:
         address = await resolve(gateway.address)
         self._answer = asyncio.get_running_loop().create_future()
-        self._tunnel = Tunnel(
-            config_for(self._site, gateway, address, credentials),
+        config = config_for(self._site, gateway, address, credentials)
+        try:
+            self._tunnel = self._dig(config, edges, credentials)
+            self._tunnel.start()
+        except OSError as error:
+            raise Trouble("pump.failed", str(error)) from error
+        return Reached(gateway, address, *await self._answer)
+
+    def _dig(self, config: Config, edges: Edges, credentials: Credentials) -> Tunnel:
+        return Tunnel(
+            config,
             signer=credentials.signer,
             tun=edges.tun.fd,
             udp=edges.udp.fileno(),
@@ -176,8 +185,6 @@ class Passage:
             dice=self._machine.dice,
             tell=self._told,
         )
-        self._tunnel.start()
-        return Reached(gateway, address, *await self._answer)
 
     def _told(self, what: Told) -> None:
         match what:
@@ -209,6 +216,11 @@ class Passage:
         if wanted is None or not servers:
             return None
         return DnsConfig(self._machine.resolv_conf, servers, wanted.names)
+
+    def _restore(self) -> None:
+        undone = self._machine.network.undo()
+        for what in undone.left + undone.failed:
+            log.warning("not put back: %s", what)
 
     def _release(self) -> None:
         if self._edges is not None:

@@ -1,5 +1,6 @@
 """Appends what happened to the events file, one canonical JSON line each; it never decides what is an event."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -22,12 +23,18 @@ class Records:
     def append(self, event: Event) -> None:
         """Write one event as a whole line."""
         try:
-            text = line(event, self._wall(), self._next)
-            os.write(self._file, text.encode() + b"\n")
+            self._write(line(event, self._wall(), self._next).encode() + b"\n")
         except (OSError, EventError) as error:
             log.error("the event %r was not recorded: %s", event.name, error)
         else:
             self._next += 1
+
+    def _write(self, whole: bytes) -> None:
+        """Write all of a line or nothing: half of one would spoil the next."""
+        before = os.lseek(self._file, 0, os.SEEK_END)
+        if os.write(self._file, whole) != len(whole):
+            os.ftruncate(self._file, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file."""

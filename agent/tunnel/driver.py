@@ -89,8 +89,12 @@ class Tunnel:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._ike, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
-        with theirs:
-            self._pump = esp.Pump(tun=tun, udp=udp, ike=theirs.fileno())
+        try:
+            with theirs:
+                self._pump = esp.Pump(tun=tun, udp=udp, ike=theirs.fileno())
+        except BaseException:
+            self._ike.close()
+            raise
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._signing: set[asyncio.Task[None]] = set()
@@ -119,10 +123,12 @@ class Tunnel:
         """Stop all traffic at once, then take leave of the gateway for at most `patience` seconds."""
         self.stop_traffic()
         self._feed(Close())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._ended.wait()
-        self._end(None)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._ended.wait()
+        finally:
+            self._end(None)
 
     def _receive(self) -> None:
         for _ in range(MOST_DATAGRAMS_AT_ONCE):
@@ -183,7 +189,14 @@ class Tunnel:
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
         self._signing.add(task)
-        task.add_done_callback(self._signing.discard)
+        task.add_done_callback(self._signed)
+
+    def _signed(self, task: asyncio.Task[None]) -> None:
+        self._signing.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # nobody else would ever answer the session, which waits for a signature
+            log.error("an error of our own", exc_info=error)
+            self._end(problem("internal", type(error).__name__))
 
     async def _sign(self, wanted: Sign) -> None:
         try:
@@ -216,7 +229,8 @@ class Tunnel:
             self._timer = None
         deadline = None if self._session is None or self._ended.is_set() else self._session.deadline
         if deadline is not None:
-            self._timer = self._loop.call_later(max(0.0, deadline.at - self._clock().boot), self._tick)
+            wait = min(max(0.0, deadline.at - self._clock().boot), LONGEST_NAP)
+            self._timer = self._loop.call_later(wait, self._tick)
 
     def _tick(self) -> None:
         packets_in = self._pump.stats().packets_in
@@ -240,6 +254,7 @@ class Tunnel:
         self._tell(Ended(trouble))
 
 
-# Our choices.
+# Our choices. The event loop's clock stands still while the machine sleeps: after a nap the boot clock is read again.
+LONGEST_NAP = 1.0
 MOST_DATAGRAMS_AT_ONCE = 64
 LONGEST_DATAGRAM = 65_536 + 64

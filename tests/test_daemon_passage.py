@@ -1,0 +1,182 @@
+"""The passage's way down: whatever fails on it, the rest is still taken down.
+
+`StandInTunnel` and the networks stand in for a pump and a kernel that do not do as they should.
+"""
+
+import asyncio
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import esp
+from agent.daemon.passage import Edges, Machine, Passage, Voice
+from agent.network.apply import Network, Undone
+from agent.network.tun import Tun
+from agent.posture.policy import load
+from agent.problems import problem
+from agent.tunnel.driver import Ended, Told, Tunnel
+from esp import Stats
+from ike.config import Instant
+from ike.crypto import SignatureScheme
+from ike.effects import Sign
+from tests.pair import client_config
+from tests.test_daemon_small import POLICY
+
+
+class StandInTunnel(Tunnel):
+    """Counts, stops and leaves as it is told."""
+
+    def __init__(self, *, fails: Exception | None = None) -> None:
+        self.fails = fails
+        self.did: list[str] = []
+
+    def stats(self) -> Stats:
+        return Stats(1, 30, 1, 40, 1, 1, {}, None)
+
+    def stop_traffic(self) -> None:
+        self.did.append("stop")
+        if self.fails is not None:
+            raise self.fails
+
+    async def close(self, patience: float) -> None:
+        self.did.append("close")
+
+
+class StandInNetwork(Network):
+    """Cannot be put back at all, or not wholly."""
+
+    def __init__(self, folder: Path, undone: Undone | Exception) -> None:
+        super().__init__(folder / "undo")
+        self.undone = undone
+        self.asked = 0
+
+    def undo(self) -> Undone:
+        self.asked += 1
+        if isinstance(self.undone, Exception):
+            raise self.undone
+        return self.undone
+
+
+def passage(folder: Path, network: Network) -> Passage:
+    site = load(POLICY, "policy.yaml").sites["main"]
+    machine = Machine(lambda: Instant(1.0, 2.0), os.urandom, network, folder / "resolv.conf")
+    return Passage(site, machine, Voice(lambda step: None, lambda kind: None, lambda trouble: None))
+
+
+def open_edges() -> Edges:
+    descriptor = os.open("/dev/null", os.O_RDWR)
+    return Edges(Tun(descriptor, "sekisho0", 1), socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+
+def is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_network_that_cannot_be_restored_keeps_neither_tunnel_nor_interface(tmp_path: Path):
+    async def run() -> None:
+        network, tunnel, edges = StandInNetwork(tmp_path, OSError("gone")), StandInTunnel(), open_edges()
+        way = passage(tmp_path, network)
+        way._tunnel, way._edges = tunnel, edges
+        with pytest.raises(OSError, match="gone"):
+            await way.close()
+        assert tunnel.did == ["stop", "close"]
+        assert not is_open(edges.tun.fd)
+        assert edges.udp.fileno() == -1
+
+    asyncio.run(run())
+
+
+def test_a_tunnel_that_fails_to_stop_is_still_closed_and_the_network_restored(tmp_path: Path):
+    async def run() -> None:
+        network, tunnel, edges = StandInNetwork(tmp_path, Undone()), StandInTunnel(fails=ValueError("no")), open_edges()
+        way = passage(tmp_path, network)
+        way._tunnel, way._edges = tunnel, edges
+        with pytest.raises(ValueError, match="no"):
+            await way.close()
+        assert tunnel.did == ["stop", "close"]
+        assert network.asked == 1
+        assert not is_open(edges.tun.fd)
+
+    asyncio.run(run())
+
+
+def test_what_was_not_put_back_is_in_the_log_and_the_traffic_is_counted(tmp_path: Path, caplog):
+    async def run() -> None:
+        way = passage(tmp_path, StandInNetwork(tmp_path, Undone(left=("resolv.conf was changed",))))
+        way._tunnel = StandInTunnel()
+        assert await way.close() == (30, 40)
+        assert way.traffic() == (30, 40)
+
+    asyncio.run(run())
+    assert "not put back: resolv.conf was changed" in caplog.text
+
+
+class BrokenSigner:
+    """Holds a key that fails in a way which no card announces."""
+
+    async def sign(self, scheme: SignatureScheme, data: bytes) -> bytes:
+        raise ZeroDivisionError
+
+
+class StandInPump:
+    """Moves nothing."""
+
+    failed = None
+
+    def __init__(self, **descriptors: int) -> None:
+        self.ike = os.dup(descriptors["ike"])
+
+    def start(self) -> None:
+        """Nothing to move."""
+
+    def stop(self) -> None:
+        os.close(self.ike)
+
+
+def tunnel(told: asyncio.Queue[Told], edges: Edges) -> Tunnel:
+    return Tunnel(
+        replace(client_config(), gateway="127.0.0.1"),
+        signer=BrokenSigner(),
+        tun=edges.tun.fd,
+        udp=edges.udp.fileno(),
+        clock=lambda: Instant(1.0, 2.0),
+        dice=os.urandom,
+        tell=told.put_nowait,
+    )
+
+
+def test_a_signer_that_breaks_ends_the_attempt_instead_of_leaving_it_waiting(monkeypatch):
+    """Without a signature or a refusal the session would wait for ever."""
+
+    async def run() -> None:
+        told: asyncio.Queue[Told] = asyncio.Queue()
+        edges = open_edges()
+        attempt = tunnel(told, edges)
+        attempt.start()
+        attempt._carry_out(Sign(1, SignatureScheme.ECDSA_SHA256, b"data"))
+        async with asyncio.timeout(10):
+            ended = await told.get()
+        edges.close()
+        assert ended == Ended(problem("internal", "ZeroDivisionError"))
+
+    monkeypatch.setattr(esp, "Pump", StandInPump)
+    asyncio.run(run())
+
+
+def test_a_pump_that_refuses_leaves_no_socket_behind():
+    async def run() -> None:
+        edges = open_edges()
+        with pytest.raises(OSError, match="TUN"):
+            tunnel(asyncio.Queue(), edges)
+        edges.close()
+
+    before = os.listdir("/proc/self/fd")
+    asyncio.run(run())
+    assert os.listdir("/proc/self/fd") == before
