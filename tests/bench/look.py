@@ -11,6 +11,7 @@ import select
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, aclosing
@@ -26,11 +27,10 @@ Samples = dict[str, list[float]]
 
 
 def main() -> None:
-    """Measure, print one line per figure, and write the samples where asked."""
+    """Measure, and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", type=int, default=300, help="programs of the judged user during the looks")
     parser.add_argument("--spawns", type=int, default=200)
-    parser.add_argument("--out", type=Path, help="write figures and samples here as JSON")
     options = parser.parse_args()
     samples: Samples = {}
     with tempfile.TemporaryDirectory(prefix="look-bench-") as name, staged(Path(name)) as stage:
@@ -39,11 +39,11 @@ def main() -> None:
             samples["start_ms"] = [(time.monotonic() - begin) * 1e3]
             asyncio.run(measure(helper, stage, options.programs, options.spawns, samples))
             samples["rss_mb"] = [resident(helper.process.pid) / (1 << 20)]
-    for figure, values in samples.items():
-        print(f"{figure:24} p50 {statistics.median(values):9.3f}   p99 {percentile(values, 99):9.3f}   n {len(values)}")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(samples, indent=1))
+    print(json.dumps({figure: _summed(values) for figure, values in samples.items()}))
+
+
+def _summed(values: list[float]) -> dict[str, float]:
+    return {"p50": round(statistics.median(values), 3), "p99": round(percentile(values, 99), 3), "n": len(values)}
 
 
 async def measure(helper: Helper, stage: Stage, programs: int, spawns: int, samples: Samples) -> None:
@@ -87,7 +87,7 @@ async def follow(client: LookClient, events: ExecEvents, stage: Stage, files: li
             process.kill()
             process.wait()
     if missed:
-        print(f"{missed} starts ended before they could be told")
+        print(f"{missed} starts ended before they could be told", file=sys.stderr)
     return times
 
 
