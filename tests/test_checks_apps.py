@@ -178,6 +178,12 @@ def test_a_script_in_a_listed_place_still_needs_an_interpreter_that_only_root_co
     assert judged(own, paths=(PathPattern.of("/opt/viewer/**"),)).outcome is Outcome.FAIL
 
 
+def test_a_place_does_not_approve_what_a_private_mount_shows_there():
+    paths = (PathPattern.of("/opt/viewer/**"),)
+    assert judged(VIEWER, paths=paths).outcome is Outcome.PASS
+    assert judged(replace(VIEWER, foreign=True), paths=paths).outcome is Outcome.FAIL
+
+
 def test_a_listed_place_whose_content_could_not_be_read_is_unknown_not_approved():
     listed = ListedFile(PathPattern.of("/opt/viewer/bin/viewer"), frozenset({SHA}))
     finding = judged(replace(VIEWER, sha256=None, unhashed="it grew while it was read"), files=(listed,))

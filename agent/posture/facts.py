@@ -63,7 +63,8 @@ class Program:
     `path` is the executable as the kernel names it (a `(deleted)` mark removed and told by
     `replaced`); `sha256` is hex and None when it was not needed or not readable, `unhashed`
     then says why. `script` is the file that an interpreter runs, where it could be told.
-    `home` is true when the path lies below the home folder of a person.
+    `home` is true when the path lies below the home folder of a person; `foreign` when that path
+    leads to another file, or to none, where we look ourselves: a private mount can show any path.
     """
 
     pid: int
@@ -77,6 +78,7 @@ class Program:
     script: str | None = None
     replaced: bool = False
     home: bool = False
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)

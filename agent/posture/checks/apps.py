@@ -97,7 +97,7 @@ class Unapproved:
 
     def _is_in_place(self, program: Program) -> bool:
         """A listed place approves only where none but root writes, for the script and its interpreter."""
-        if not self.paths or program.home or not only_root_writes(program.path):
+        if not self.paths or program.home or program.foreign or not only_root_writes(program.path):
             return False
         return any(pattern.matches(_judged_path(program)) for pattern in self.paths)
 
