@@ -134,3 +134,9 @@ class Hospital:
 
 # Fixed by swanctl: how it lists an IKE SA
 IKE_SA = re.compile(r"^\S+: #\d+, (\w+)", re.MULTILINE)
+
+# Our choice: a firewall that lets IKE begin and then nothing more through; `road.heal` takes it away
+NO_4500 = (
+    f"table ip {road.TABLE} {{ chain forward {{ "
+    "type filter hook forward priority 0; policy accept; udp dport 4500 drop; }; }\n"
+)

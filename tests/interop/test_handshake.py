@@ -9,9 +9,9 @@ from ike.crypto import distinguished_name
 from ike.identity import Identity
 from tests.certificates import Authority
 from tests.interop.client import BRISK, config_of
-from tests.interop.hospital import Hospital
+from tests.interop.hospital import NO_4500, Hospital
 from tests.lab import road
-from tests.lab.namespaces import GATEWAY
+from tests.lab.namespaces import GATEWAY, LAPTOP, ROUTER_WAN, hotel_nat
 from tests.lab.pki import DEVICE_NAME, GATEWAY_NAME, Papers
 from tests.lab.strongswan_conf import CHARON, GATEWAY_SIDE, Charon
 
@@ -45,6 +45,28 @@ def test_a_cookie_and_another_group_are_both_followed(hospital: Hospital) -> Non
     road.heal(hospital.town)
     hospital.connect()
     assert {"N(COOKIE)", "N(INVAL_KE)"} <= set(re.findall(r"N\(\w+\)", hospital.log()))
+
+
+def test_an_attempt_whose_proof_gets_no_answer_begins_afresh_and_connects(hospital: Hospital) -> None:
+    hospital.town.router.nft(NO_4500)
+    client = hospital.client(hospital.timed(replace(BRISK, auth_tries=2)))
+    client.wait(lambda: "attempt.again" in client.notes(), "a fresh attempt")
+    road.heal(hospital.town)
+    client.connect()
+    assert client.pings()
+
+
+def test_without_any_nat_packets_still_go_in_udp(hospital: Hospital) -> None:
+    hospital.serve(replace(GATEWAY_SIDE, more="encap = no"))
+    hospital.town.router.nft("delete table ip nat\n")
+    hospital.town.gateway.ip(f"route replace {LAPTOP} via {ROUTER_WAN}")
+    try:
+        hospital.connect()
+        assert f"@ {LAPTOP}[" in hospital.gateway.sas()
+        assert "TUNNEL-in-UDP" in hospital.gateway.sas()
+    finally:
+        hospital.town.gateway.ip(f"route del {LAPTOP} via {ROUTER_WAN}")
+        hospital.town.router.nft(hotel_nat())
 
 
 @pytest.mark.parametrize("key", ["rsa-2048", "rsa-3072", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519"])

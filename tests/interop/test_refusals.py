@@ -8,7 +8,7 @@ import pytest
 from ike.effects import Configure, Up
 from ike.identity import Identity
 from tests.interop.client import BRISK, Client
-from tests.interop.hospital import Hospital
+from tests.interop.hospital import NO_4500, Hospital
 from tests.lab import road
 from tests.lab.pki import DEVICE_NAME, GATEWAY_NAME, Papers
 from tests.lab.strongswan_conf import GATEWAY_SIDE, Connection
@@ -140,9 +140,3 @@ def _assert_refused(hospital: Hospital, client: Client, code: str) -> None:
 def _assert_untouched(client: Client) -> None:
     assert not client.of(Up, Configure)
     assert client.spis == []
-
-
-# Our choice
-NO_4500 = (
-    "table ip road { chain forward { type filter hook forward priority 0; policy accept; udp dport 4500 drop; }; }\n"
-)

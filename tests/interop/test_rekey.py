@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ike.proposal import IKE_COMPATIBLE
 from ike.window import Schedule
 from tests.interop.client import BRISK
 from tests.interop.hospital import Hospital
@@ -12,12 +13,12 @@ from tests.lab.strongswan_conf import GATEWAY_SIDE, Charon
 
 pytestmark = pytest.mark.lab
 
-ROW = 1500  # pings, one every 2 ms
+ROW = 1000  # pings, one every 2 ms
 SOON = {"child": replace(BRISK, child_rekey=0.7, busy=0.3), "ike": replace(BRISK, ike_rekey=0.7, busy=0.3)}
 
 
 def test_our_child_rekeys_lose_no_packet(hospital: Hospital) -> None:
-    client = hospital.connect(hospital.timed(replace(BRISK, child_rekey=0.5)))
+    client = hospital.connect(hospital.timed(replace(BRISK, child_rekey=0.3)))
     row = client.row(ROW)
     client.wait_rekeyed("child", 5)
     assert row.under_way
@@ -39,7 +40,7 @@ def test_the_gateways_child_rekeys_lose_no_packet(hospital: Hospital) -> None:
 
 
 def test_our_ike_rekeys_lose_no_packet(hospital: Hospital) -> None:
-    client = hospital.connect(hospital.timed(replace(BRISK, ike_rekey=0.5)))
+    client = hospital.connect(hospital.timed(replace(BRISK, ike_rekey=0.3)))
     row = client.row(ROW)
     client.wait_rekeyed("ike", 5)
     assert row.under_way
@@ -71,6 +72,25 @@ def test_rekeys_of_both_ends_at_any_moment_lose_no_packet_and_leave_one_child(ho
     client.wait_rekeyed("ike", 10)
     assert row.under_way
     assert row.lost() == 0
+    assert client.pings()
+    hospital.wait_same(client)
+
+
+@pytest.mark.parametrize("suite", ["aes256gcm16-prfsha256-x25519", "aes256-sha256-modp2048", "aes128-sha512-ecp256"])
+def test_both_ends_can_rekey_both_sas_of_other_suites(hospital: Hospital, suite: str) -> None:
+    esp = f"aes256gcm16-{suite.rpartition('-')[2]}"
+    hospital.serve(replace(GATEWAY_SIDE, ike_proposals=suite, esp_proposals=esp))
+    timers = replace(BRISK, ike_rekey=0.4, child_rekey=0.6, keep_old_inbound=0.1)
+    client = hospital.connect(replace(hospital.timed(timers), ike_proposals=IKE_COMPATIBLE))
+    client.wait_rekeyed("ike")
+    client.wait_rekeyed("child")
+    hospital.gateway.rekey_ike()
+    hospital.gateway.rekey_child()
+    client.wait_rekeyed("ike", 2)
+    client.wait_rekeyed("child", 2)
+    hospital.wait_for_log("generating CREATE_CHILD_SA response", 2)  # ours
+    hospital.wait_for_log("parsed CREATE_CHILD_SA response", 2)
+    assert "N(NO_PROP)" not in hospital.log()
     assert client.pings()
     hospital.wait_same(client)
 
