@@ -7,6 +7,7 @@ import asyncio
 import os
 import socket
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from agent.tunnel.driver import Ended, Told, Tunnel
 from esp import Stats
 from ike.config import Instant
 from ike.crypto import SignatureScheme
-from ike.effects import Sign
+from ike.effects import Configure, Sign
 from tests.pair import client_config
 from tests.test_daemon_small import POLICY
 
@@ -60,8 +61,8 @@ class StandInNetwork(Network):
         return self.undone
 
 
-def passage(folder: Path, network: Network) -> Passage:
-    site = load(POLICY, "policy.yaml").sites["main"]
+def passage(folder: Path, network: Network, policy: str = POLICY) -> Passage:
+    site = load(policy, "policy.yaml").sites["main"]
     machine = Machine(lambda: Instant(1.0, 2.0), os.urandom, network, folder / "resolv.conf")
     return Passage(site, machine, Voice(lambda step: None, lambda kind: None, lambda trouble: None))
 
@@ -116,6 +117,20 @@ def test_what_was_not_put_back_is_in_the_log_and_the_traffic_is_counted(tmp_path
 
     asyncio.run(run())
     assert "not put back: resolv.conf was changed" in caplog.text
+
+
+def test_name_servers_are_asked_through_the_tunnel_or_not_at_all(tmp_path: Path, caplog):
+    async def run() -> None:
+        text = POLICY + "    dns: {names: hospital.test}\n"
+        given = tuple(map(IPv4Address, ("10.50.0.1", "9.9.9.9", "10.50.0.2", "10.50.0.3", "10.50.0.4")))
+        way = passage(tmp_path, StandInNetwork(tmp_path, Undone()), text)
+        dns = way._dns(Configure((), given, ()))
+        assert dns is not None
+        assert list(map(str, dns.servers)) == ["10.50.0.1", "10.50.0.2", "10.50.0.3"]
+        assert way._dns(Configure((), (IPv4Address("9.9.9.9"),), ())) is None
+
+    asyncio.run(run())
+    assert "outside the site's networks" in caplog.text
 
 
 class BrokenSigner:

@@ -174,6 +174,7 @@ apps: {users: people, approved: {paths: /home/x/*}, forbidden: [{title: a}, b]}
         ("apps: {approved: {origin: knwon}}", "10:27: 'knwon' is none of any, known; did you mean 'known'?"),
         ("apps: {approved: {sha256: [abc]}}", "10:28: a SHA-256 sum has 64 digits 0-9 and a-f; this has 3 characters"),
         ("checks: {wifi.trust: {max_age: soon}}", "10:32: write a time such as 30s, 5m or 4h; this is 'soon'"),
+        ("checks: {wifi.trust: {max_age: 1s}}", "10:32: 'checks.wifi.trust.max_age' must be at least 5"),
         ("checks: [wifi.trust]", "10:9: 'checks' is a section: write its keys below it, each on its own line"),
         ("apps: !!python/object:os.system {}", "10:7: a tag ('!') stands here; a policy has none"),
     ],
@@ -312,6 +313,11 @@ def test_dns_servers_and_names_are_read():
     assert read.sites["main"].dns is not None
     assert read.sites["main"].dns.names == ("hospital.test", "pacs.test")
     assert read.sites["main"].dns.servers == (IPv4Address("10.20.0.53"),)
+
+
+def test_a_dns_server_that_would_be_asked_outside_the_tunnel_is_refused():
+    (told,) = errors(SHORTEST + "    dns: {names: pacs.test, servers: [10.20.0.53, 9.9.9.9]}\n")
+    assert told.endswith("the DNS server 9.9.9.9 lies outside 'networks' and would be asked in clear")
 
 
 def seeing(security: Security = Security.WPA2_PSK, *programs: Program) -> Facts:

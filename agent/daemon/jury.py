@@ -39,7 +39,7 @@ class Jury:
     @property
     def look_every(self) -> float:
         """How often to look again, in seconds: before any fact gets too old to count."""
-        return max(SHORTEST, min(LONGEST, *(self.policy.rule(check).max_age / 2 for check in DEFAULT_RULES)))
+        return min(LONGEST, *(self.policy.rule(check).max_age / 2 for check in DEFAULT_RULES))
 
 
 def uid_of(name: str) -> int | None:
@@ -51,4 +51,4 @@ def uid_of(name: str) -> int | None:
 
 
 # Our choices, in seconds.
-SHORTEST, LONGEST = 1.0, 60.0
+LONGEST = 60.0

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +17,7 @@ from agent import events
 from agent.control.messages import StepName
 from agent.daemon.credentials import Credentials, config_for, protected, read_credentials, told, translate
 from agent.network.apply import Network
-from agent.network.dns import DnsConfig
+from agent.network.dns import MOST_SERVERS, DnsConfig
 from agent.network.errors import NetworkRefused
 from agent.network.plan import NetworkConfig
 from agent.network.tun import Tun, open_tun
@@ -212,10 +212,17 @@ class Passage:
 
     def _dns(self, configure: Configure) -> DnsConfig | None:
         wanted = self._site.dns
-        servers = () if wanted is None else wanted.servers or configure.dns
+        servers = () if wanted is None else wanted.servers or self._inside(configure.dns)
         if wanted is None or not servers:
             return None
-        return DnsConfig(self._machine.resolv_conf, servers, wanted.names)
+        return DnsConfig(self._machine.resolv_conf, servers[:MOST_SERVERS], wanted.names)
+
+    def _inside(self, servers: tuple[IPv4Address, ...]) -> tuple[IPv4Address, ...]:
+        """Leave out name servers that are not reached through the tunnel: they would be asked in clear."""
+        inside = tuple(server for server in servers if any(server in network for network in self._site.networks))
+        if inside != servers:
+            log.warning("the gateway handed out name servers outside the site's networks; they are left out")
+        return inside
 
     def _restore(self) -> None:
         undone = self._machine.network.undo()

@@ -83,9 +83,9 @@ class Gateway(Section):
 class Dns(Section):
     """Names that are looked up inside the hospital."""
 
-    names: Annotated[tuple[Domain, ...], OneOrMore, Field(min_length=1, max_length=64, description="domains")]
+    names: Annotated[tuple[Domain, ...], OneOrMore, Field(min_length=1, max_length=32, description="domains")]
     servers: Annotated[
-        tuple[AddressValue, ...], OneOrMore, Field(max_length=8, description="default: those that the router names")
+        tuple[AddressValue, ...], OneOrMore, Field(max_length=3, description="default: those that the router names")
     ] = ()
 
 
@@ -123,6 +123,13 @@ class Site(Section):
     ] = "default"
     timers: Timers = Timers()
 
+    @model_validator(mode="after")
+    def _asked_inside(self) -> "Site":
+        for server in self.dns.servers if self.dns else ():
+            if not any(server in network for network in self.networks):
+                raise ValueError(f"the DNS server {server} lies outside 'networks' and would be asked in clear")
+        return self
+
 
 class CheckRule(Section):
     """What is done about one check; what is not written keeps its default."""
@@ -131,7 +138,7 @@ class CheckRule(Section):
     unknown: Annotated[Response | None, Field(description="the same, when it could not be told")] = None
     cut: Annotated[Cut | None, Field(description="when an open tunnel ends: now, countdown or session-end")] = None
     countdown: Annotated[Seconds | None, Field(description="how long the countdown is")] = None
-    max_age: Annotated[Seconds | None, Field(description="the oldest look that counts")] = None
+    max_age: Annotated[Seconds | None, Field(ge=5, description="the oldest look that counts")] = None
 
 
 class ApprovedFile(Section):
