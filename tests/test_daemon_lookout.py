@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.lookout import Lookout, Watcher, newer, sleep_through
+from agent.daemon.lookout import CROWD, Lookout, Watcher, newer
 from agent.posture.facts import Facts, Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
 from agent.probes.client import LookedAgain, LookLost, Missed, Scope, Started
 from agent.probes.codec import Looked, Ready, Said, decode_scope, encode
@@ -286,18 +286,25 @@ def test_the_later_of_two_looks_counts():
     assert newer(nothing, known) == nothing
 
 
-def test_who_sleeps_by_the_boot_clock_wakes_when_the_machine_has_slept_meanwhile(monkeypatch):
+def test_the_next_look_is_due_when_the_machine_has_slept_meanwhile(tmp_path: Path, monkeypatch):
     """The event loop's clock stood still while the lid was closed; only the boot clock went on."""
     instants = iter([0.0, 0.0, 3600.0])
-    naps: list[float] = []
-
-    async def nap(seconds: float) -> None:
-        naps.append(seconds)
-
     monkeypatch.setattr("agent.daemon.lookout.boot_clock", lambda: next(instants))
-    monkeypatch.setattr(asyncio, "sleep", nap)
-    asyncio.run(sleep_through(60.0))
-    assert naps == [1.0]
+    monkeypatch.setattr("agent.daemon.lookout.LONGEST_NAP", 0.001)
+    asyncio.run(Lookout(tmp_path / "look", StandInLinks())._due(60.0))
+    assert list(instants) == []
+
+
+def test_a_crowd_of_starts_is_looked_at_anew_so_that_those_that_ended_are_forgotten(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        helper.say(*(Started(program(pid), 11.0) for pid in range(2, 2 + CROWD)))
+        await until(lambda: len(helper.scopes) == 2)
+        await until(lambda: pids(lookout.facts) == [1])
+
+    play(tmp_path, Helper((looked(1, at=10.0),), (looked(1, at=12.0),)), scene)
 
 
 async def until(holds: Callable[[], object]) -> None:

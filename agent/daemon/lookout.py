@@ -6,6 +6,7 @@ It judges nothing; a helper or a network service that is gone is told, never pap
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -40,6 +41,8 @@ class Lookout:
         self._looking = asyncio.Lock()
         self._heard_meanwhile: list[Pushed] = []
         self._changed = asyncio.Event()
+        self._started = 0
+        self._crowded = asyncio.Event()
         self._hearing: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
 
@@ -65,6 +68,8 @@ class Lookout:
             for pushed in self._heard_meanwhile:  # it may be newer than the answer that it overtook
                 programs = merged(programs, pushed)
             self._programs = programs
+            self._started = 0
+            self._crowded.clear()
             self._reachable = newer(self._reachable, reachable)
         return self.facts
 
@@ -128,10 +133,17 @@ class Lookout:
                 if self._looking.locked():
                     self._heard_meanwhile.append(pushed)
                 self._programs = merged(self._programs, pushed)
+                self._count(pushed)
                 self._changed.set()
         finally:
             self._client = None
             await client.close()
+
+    def _count(self, pushed: Pushed) -> None:
+        """Ask for a new look when many have started, for only a look tells which of them have ended."""
+        self._started += isinstance(pushed, Started)
+        if self._started >= CROWD:
+            self._crowded.set()
 
     async def _tell(self) -> None:
         while True:
@@ -142,9 +154,17 @@ class Lookout:
 
     async def _look_again(self, scope: Scope, every: float) -> None:
         while True:
-            await sleep_through(every)
+            await self._due(every)
             await self.look(scope)
             self._changed.set()
+
+    async def _due(self, every: float) -> None:
+        """Wait for the next look: by the boot clock, which goes on while the computer sleeps, or less in a crowd."""
+        until = boot_clock() + every
+        while (left := until - boot_clock()) > 0 and not self._crowded.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LONGEST_NAP)):
+                    await self._crowded.wait()
 
     async def _watch_links(self) -> None:
         async for reachable in self._links.watch():
@@ -153,13 +173,6 @@ class Lookout:
                 reachable = await self._links.read()
             self._reachable = newer(self._reachable, reachable)
             self._changed.set()
-
-
-async def sleep_through(seconds: float) -> None:
-    """Sleep by the boot clock, which goes on while the computer sleeps, as the event loop's does not."""
-    until = boot_clock() + seconds
-    while (left := until - boot_clock()) > 0:  # noqa: ASYNC110  # no event tells that the computer woke up
-        await asyncio.sleep(min(left, LONGEST_NAP))
 
 
 def merged(programs: Observed[Programs] | Unseen, pushed: Pushed) -> Observed[Programs] | Unseen:
@@ -197,6 +210,7 @@ def _without(running: tuple[Program, ...], pid: int) -> tuple[Program, ...]:
 
 NOTHING_SEEN = Unseen("nobody has looked yet", 0.0)
 
-# Our choices, in seconds.
+# Our choices, in programs and in seconds.
+CROWD = 500
 SETTLE = 0.3
 LONGEST_NAP = 1.0
