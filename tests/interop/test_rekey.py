@@ -13,7 +13,7 @@ from tests.lab.strongswan_conf import GATEWAY_SIDE, Charon
 
 pytestmark = pytest.mark.lab
 
-ROW = 1000  # pings, one every 2 ms
+ROW = 1500  # pings, one every 2 ms
 SOON = {"child": replace(BRISK, child_rekey=0.7, busy=0.3), "ike": replace(BRISK, ike_rekey=0.7, busy=0.3)}
 
 
@@ -65,7 +65,7 @@ def test_rekeys_of_both_ends_at_any_moment_lose_no_packet_and_leave_one_child(ho
         hospital.timed(replace(BRISK, child_rekey=0.31, ike_rekey=0.47, busy=0.05, keep_old_inbound=0.1))
     )
     row = client.row(ROW)
-    for _ in range(15):
+    for _ in range(10):
         hospital.gateway.rekey_child()
         hospital.gateway.rekey_ike()
     client.wait_rekeyed("child", 10)
