@@ -111,3 +111,30 @@ const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
 const MESSAGES: usize = 32;
 /// Room for what the kernel joins at most.
 const MESSAGE_SIZE: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(length: usize, size: libc::c_int) -> Option<usize> {
+        let mut control = Control([0; 64]);
+        // SAFETY: plain data, for which all zeros is a value.
+        let (mut first, mut header): (libc::cmsghdr, libc::msghdr) = unsafe { mem::zeroed() };
+        (first.cmsg_len, first.cmsg_level, first.cmsg_type) = (length, libc::SOL_UDP, libc::UDP_GRO);
+        // SAFETY: the room is larger than both and aligned for both.
+        unsafe {
+            (&raw mut control).cast::<libc::cmsghdr>().write(first);
+            (&raw mut control).cast::<libc::cmsghdr>().add(1).cast::<libc::c_int>().write(size);
+        }
+        header.msg_control = (&raw mut control).cast();
+        header.msg_controllen = 24;
+        segment_size(&header)
+    }
+
+    #[test]
+    fn a_segment_size_is_read_only_where_it_is_whole_and_makes_sense() {
+        assert_eq!(said(GRO_CONTROL_SIZE, 1400), Some(1400));
+        assert_eq!(said(GRO_CONTROL_SIZE - 1, 1400), None);
+        assert_eq!(said(GRO_CONTROL_SIZE, -1), None);
+    }
+}

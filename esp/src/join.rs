@@ -187,38 +187,8 @@ pub const MAX_PACKETS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::Split;
+    use crate::samples::{pieces, super_packet};
     use proptest::prelude::*;
-
-    /// A super-packet as the kernel hands it over, with its header.
-    fn super_packet(four: bool, options: usize, flags: u8, segment: u16, payload: &[u8]) -> (Offload, Vec<u8>) {
-        let transport = if four { 20 } else { V6_HEADER_SIZE };
-        let headers = transport + TCP_HEADER_SIZE + options * 4;
-        let mut packet = vec![1; headers];
-        packet[transport + 4..transport + 8].copy_from_slice(&[0xff, 0xff, 0xff, 0xf0]);
-        packet[transport + 12] = ((TCP_HEADER_SIZE / 4 + options) << 4) as u8;
-        packet[transport + FLAGS] = flags;
-        packet.extend(payload);
-        let length = packet.len() as u16;
-        if four {
-            packet[0] = 0x45;
-            packet[2..4].copy_from_slice(&length.to_be_bytes());
-            packet[6..8].copy_from_slice(&[0x40, 0]);
-            packet[9] = TCP;
-        } else {
-            packet[0] = 0x60;
-            packet[4..6].copy_from_slice(&(length - V6_HEADER_SIZE as u16).to_be_bytes());
-            packet[6] = TCP;
-        }
-        let kind = if four { Kind::Tcp4 } else { Kind::Tcp6 };
-        (Offload { kind, headers: 0, segment, checksum: Some((transport as u16, TCP_CHECKSUM as u16)) }, packet)
-    }
-
-    fn pieces(offload: Offload, packet: &[u8]) -> Vec<Vec<u8>> {
-        let mut split = Split::new(offload, packet, 2000).unwrap();
-        let mut room = [0; 2000];
-        std::iter::from_fn(|| split.write_next(&mut room).map(|size| room[..size].to_vec())).collect()
-    }
 
     fn payload() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(any::<u8>(), 1..20_000)
@@ -281,6 +251,61 @@ mod tests {
             let mut join = Join::new();
             assert!(join.offer(&pieces[0]));
             assert!(!join.offer(stranger));
+        }
+    }
+
+    #[test]
+    fn headers_that_differ_in_anything_but_numbers_and_lengths_are_not_joined() {
+        // Service, lifetime, addresses, ports, acknowledgement, window, urgent pointer, options; flow label.
+        let places = [
+            (true, [1, 8, 12, 19, 20, 23, 28, 31, 34, 35, 38, 40].as_slice()),
+            (false, &[1, 3, 7, 8, 39, 40, 43, 48, 51, 54, 58, 60]),
+        ];
+        for (four, places) in places {
+            let (offload, packet) = super_packet(four, 1, ACK, 1000, &[7; 2000]);
+            for place in places {
+                let mut pieces = pieces(offload, &packet);
+                pieces[1][*place] ^= 1;
+                make_right(&mut pieces[1]);
+                let mut join = Join::new();
+                assert!(join.offer(&pieces[0]));
+                assert!(!join.offer(&pieces[1]), "place {place}");
+                assert!(Join::new().offer(&pieces[1]), "place {place} makes a sound packet");
+            }
+        }
+    }
+
+    fn make_right(packet: &mut [u8]) {
+        let (shape, transport) = match packet[0] >> 4 {
+            4 => (Shape { four: true, ..Shape::default() }, 20),
+            _ => (Shape::default(), V6_HEADER_SIZE),
+        };
+        if shape.four {
+            packet[10..12].fill(0);
+            let checksum = !fold(sum(&packet[..transport]));
+            packet[10..12].copy_from_slice(&checksum.to_ne_bytes());
+        }
+        let place = transport + TCP_CHECKSUM;
+        packet[place..place + 2].fill(0);
+        let covered = pseudo(&packet[shape.addresses()], TCP, packet.len() - transport) + sum(&packet[transport..]);
+        packet[place..place + 2].copy_from_slice(&(!fold(covered)).to_ne_bytes());
+    }
+
+    #[test]
+    fn a_join_never_outgrows_the_largest_packet() {
+        for four in [true, false] {
+            let (offload, packet) = super_packet(four, 0, ACK, 1400, &[7; 40 * 1400]);
+            let first = pieces(offload, &packet);
+            let (_, mut packet) = super_packet(four, 0, ACK, 1400, &[7; 20 * 1400]);
+            let transport = if four { 20 } else { V6_HEADER_SIZE };
+            let next = 0xffff_fff0_u32.wrapping_add(40 * 1400);
+            packet[transport + 4..transport + 8].copy_from_slice(&next.to_be_bytes());
+            let rest = pieces(offload, &packet);
+            let mut join = Join::new();
+            assert_eq!(first.iter().chain(&rest).filter(|piece| join.offer(piece)).count(), 46);
+            let mut room = [0; MAX_HEADERS];
+            let (_, headers) = join.headers(&mut room);
+            assert_eq!(headers.len() + join.payloads().map(<[u8]>::len).sum::<usize>(), transport + 20 + 46 * 1400);
         }
     }
 

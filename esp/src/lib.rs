@@ -22,6 +22,8 @@ pub mod pump;
 mod python;
 pub mod replay;
 pub mod sa;
+#[cfg(test)]
+mod samples;
 pub mod selector;
 pub mod split;
 pub mod tally;

@@ -98,7 +98,14 @@ mod tests {
                 })
                 .collect()
         });
-        prop_oneof![near, steps, prop::collection::vec(0u64..=u32::MAX.into(), 1..100)]
+        let last = u64::from(u32::MAX);
+        let edge = prop::collection::vec(0u64..2 * SIZE, 1..400)
+            .prop_map(move |backs| backs.into_iter().map(|back| last - back).collect());
+        let repeated = (0u64..3 * SIZE, 1usize..200).prop_flat_map(|(base, count)| {
+            let numbers: Vec<u64> = (base..).take(count).flat_map(|number| [number; 3]).collect();
+            Just(numbers).prop_shuffle()
+        });
+        prop_oneof![near, steps, edge, repeated, prop::collection::vec(0u64..=u32::MAX.into(), 1..100)]
     }
 
     proptest! {

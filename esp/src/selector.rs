@@ -291,6 +291,30 @@ mod tests {
     }
 
     #[test]
+    fn a_header_shorter_than_any_can_be_is_refused() {
+        let mut packet = v4(UDP, 0, &[0; 8]);
+        packet[0] = 0x44;
+        assert_eq!(Flow::of(&packet), None);
+    }
+
+    #[test]
+    fn what_a_later_fragment_carries_is_not_read_as_a_header() {
+        let later = v6(FRAGMENT, &[DESTINATION, 0, 0, 8, 0, 0, 0, 0, UDP, 255, 0, 0]);
+        assert!(leaves(&one(0, ANY_PORT, "::2", "::2"), &later));
+        assert!(!leaves(&one(UDP, ANY_PORT, "::2", "::2"), &later));
+    }
+
+    #[test]
+    fn a_first_fragment_too_short_for_its_ports_needs_a_selector_for_any_port() {
+        for packet in [v4(TCP, V4_MORE, &[0x80, 0]), v6(FRAGMENT, &[TCP, 0, 0, 1, 0, 0, 0, 0, 0x80, 0])] {
+            let start = if packet[0] >> 4 == 4 { "10.50.0.10" } else { "::2" };
+            assert!(leaves(&one(TCP, ANY_PORT, start, start), &packet));
+            assert!(!leaves(&one(TCP, 0..=4242, start, start), &packet));
+        }
+        assert_eq!(Flow::of(&v4(TCP, 0, &[0x80, 0])), None);
+    }
+
+    #[test]
     fn icmp_types_stand_for_ports() {
         let echo = v4(ICMP, 0, &[8, 0, 0, 0]);
         assert!(leaves(&one(ICMP, 0x0800..=0x0800, "10.50.0.10", "10.50.0.10"), &echo));

@@ -164,6 +164,7 @@ const MAX_PACKET: usize = u16::MAX as usize + V6_HEADER_SIZE;
 mod tests {
     use super::*;
     use crate::checksum::is_right;
+    use crate::samples::pieces;
     use proptest::prelude::*;
 
     fn offload(kind: Kind, segment: u16, checksum: Option<(u16, u16)>) -> Offload {
@@ -177,12 +178,6 @@ mod tests {
         packet[33] = flags;
         packet.extend(payload);
         packet
-    }
-
-    fn pieces(offload: Offload, packet: &[u8]) -> Vec<Vec<u8>> {
-        let mut split = Split::new(offload, packet, 2000).unwrap();
-        let mut room = [0; 2000];
-        std::iter::from_fn(|| split.write_next(&mut room).map(|size| room[..size].to_vec())).collect()
     }
 
     #[test]

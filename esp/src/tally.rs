@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Why a packet went no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Inbound: too short, or not a multiple of the alignment, to be ESP (RFC 4303 §2).
+    /// Inbound: too short to be ESP (RFC 4303 §2).
     NotEsp,
     /// Inbound: no SA has this SPI (RFC 4303 §3.4.2).
     UnknownSpi,

@@ -69,6 +69,14 @@ impl Tun {
     }
 }
 
+#[cfg(test)]
+impl Tun {
+    /// Take a descriptor that is no TUN device but is read and written as one.
+    pub fn over(fd: OwnedFd) -> Self {
+        Self { fd, header: OFFLOAD_SIZE, joins: true }
+    }
+}
+
 impl AsFd for Tun {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -118,3 +126,25 @@ pub fn last_error() -> Errno {
 // Fixed by the kernel: `virtio_net_hdr_v1_hash` is the longest.
 
 const MAX_HEADER: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::offload::Kind;
+    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+
+    #[test]
+    fn a_packet_behind_a_senseless_header_is_nothing_and_the_next_one_is_read() {
+        let (kernel, ours) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::empty(), None).unwrap();
+        let (tun, mut room) = (Tun::over(ours), [0; 100]);
+        let (unknown_kind, cut_short, sound) = ([[0, 3].as_slice(), &[7; 60]].concat(), [0; 4], [0; 50]);
+        for packet in [unknown_kind.as_slice(), &cut_short, &sound] {
+            send(&kernel, packet, SendFlags::empty()).unwrap();
+        }
+        assert_eq!(tun.read(&mut room), Ok(None));
+        assert_eq!(tun.read(&mut room), Ok(None));
+        let (offload, size) = tun.read(&mut room).unwrap().unwrap();
+        assert_eq!((offload.kind, size), (Kind::Whole, 40));
+    }
+}
