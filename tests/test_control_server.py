@@ -173,3 +173,13 @@ def test_stopping_removes_the_socket(path: Path) -> None:
 
     with_server(path, test)
     assert not path.exists()
+
+
+def test_what_a_bad_request_says_reaches_the_log_short_and_harmless(path: Path, caplog):
+    async def test(_: Server) -> None:
+        await ask(path, b'{"message":"status","' + b"x\\u001b\\u202e" * 2000 + b'":1}\n')
+
+    with_server(path, test)
+    (told,) = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    assert len(told) < 300
+    assert told.isprintable()

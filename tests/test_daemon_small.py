@@ -16,6 +16,7 @@ from agent.daemon.settings import parse
 from agent.posture.facts import Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
 from agent.posture.policy import load
 from agent.probes.client import LookedAgain, Missed, Started
+from agent.probes.codec import decode_scope, encode_scope
 
 POLICY = """\
 serial: 1
@@ -148,6 +149,14 @@ def test_listed_places_are_hashed_even_when_a_package_owns_them():
     scope = jury("apps: {forbidden: [{title: Remote control, path: /opt/remote/**}]}\n").scope(0)
     assert scope.listed == ("/opt/remote/**",)
     assert scope.hash == "unowned"
+
+
+@pytest.mark.parametrize(("count", "length"), [(1001, 20), (900, 120)])
+def test_a_list_too_long_for_the_helper_means_that_every_program_is_hashed(count: int, length: int):
+    files = "".join(f"      - {{path: /opt/{number:0{length}}, sha256: {'ab' * 32}}}\n" for number in range(count))
+    scope = jury(f"apps:\n  approved:\n    files:\n{files}").scope(0)
+    assert (scope.hash, scope.listed) == ("all", ())
+    assert decode_scope(encode_scope(scope)) == scope
 
 
 def test_a_look_is_repeated_before_any_fact_is_too_old_to_count():

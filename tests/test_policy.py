@@ -170,6 +170,7 @@ apps: {users: people, approved: {paths: /home/x/*}, forbidden: [{title: a}, b]}
         ("control: {users: [true]}", "10:18: a user is a name or a number"),
         ("control: {users: ['a b']}", "10:18: 'a b' is no user name"),
         ("apps: {users: people}", "10:7: 'apps.users' is a list of user names; leave it out for whoever connects"),
+        (f"apps: {{users: {list(range(65))}}}", "10:15: the list has 65 users; 64 are the most"),
         ("apps: {approved: {packages: some}}", "10:29: write 'all', or a list of package names"),
         ("apps: {approved: {origin: knwon}}", "10:27: 'knwon' is none of any, known; did you mean 'known'?"),
         ("apps: {approved: {sha256: [abc]}}", "10:28: a SHA-256 sum has 64 digits 0-9 and a-f; this has 3 characters"),

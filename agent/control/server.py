@@ -25,6 +25,7 @@ from agent.control.messages import (
     encode,
 )
 from agent.problems import Problem, problem
+from agent.words import quote
 
 Answer = Callable[[Request, int], AsyncGenerator[Reply, None]]
 """Given a request and the asker's uid, yield the replies; closed early when the asker hangs up."""
@@ -97,7 +98,7 @@ class Server:
             async with asyncio.timeout(PATIENCE):
                 request = decode_request(await _read_line(reader))
         except MessageError as error:
-            log.warning("uid %d sent a request that cannot be read: %s", uid, error)
+            log.warning("uid %d sent a request that cannot be read: %s", uid, quote(str(error)))
             await _send(writer, Refused("problem", (reason(problem("control.malformed", str(error))),)))
             return
         await self._reply(request, uid, reader, writer)

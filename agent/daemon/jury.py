@@ -1,13 +1,14 @@
 """Applies the policy in force to what was seen, for one user; the rules are the policy's."""
 
 import pwd
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.posture.facts import Facts
 from agent.posture.policy import Policy, hashes_all, judge, judged_uids
 from agent.posture.policy.model import DEFAULT_RULES
 from agent.posture.verdict import Verdict
 from agent.probes.client import Scope
+from agent.probes.codec import LONGEST_REQUEST, MOST_LISTED, encode_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,12 @@ class Jury:
         apps = self.policy.apps
         patterns = [file.path for file in apps.approved.files]
         patterns += [forbidden.path for forbidden in apps.forbidden if forbidden.path is not None]
-        return Scope(
+        scope = Scope(
             uids=judged_uids(self.policy, uid, uid_of),
             hash="all" if hashes_all(self.policy) else "unowned",
             listed=tuple(pattern.text for pattern in patterns),
         )
+        return scope if _fits(scope) else replace(scope, hash="all", listed=())
 
     def judge(self, facts: Facts, now: float) -> Verdict:
         """Judge what was seen; `now` is seconds of the boot clock."""
@@ -40,6 +42,11 @@ class Jury:
     def look_every(self) -> float:
         """How often to look again, in seconds: before any fact gets too old to count."""
         return min(LONGEST, *(self.policy.rule(check).max_age / 2 for check in DEFAULT_RULES))
+
+
+def _fits(scope: Scope) -> bool:
+    """Tell whether so many places can be said to the helper; otherwise every program is hashed."""
+    return len(scope.listed) <= MOST_LISTED and len(encode_scope(scope)) <= LONGEST_REQUEST
 
 
 def uid_of(name: str) -> int | None:

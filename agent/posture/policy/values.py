@@ -134,6 +134,8 @@ def _users(value: object) -> Users:
         return Users(everyone=True)
     if not isinstance(value, list) or not value:
         raise ValueError("write 'people' for every person of this computer, or a list of user names")
+    if len(value) > MOST_USERS:
+        raise ValueError(f"the list has {len(value)} users; {MOST_USERS} are the most")
     for name in value:
         if isinstance(name, bool) or not isinstance(name, int | str):
             raise ValueError("a user is a name or a number")
@@ -283,4 +285,5 @@ LONGEST_SSID = 32
 
 # Our choices.
 LONGEST_TEXT = 120
+MOST_USERS = 64
 UIDS_OF_PEOPLE = range(1000, 60_000)
