@@ -12,6 +12,30 @@ from tests.lab.run import try_command, wait_until
 pytestmark = pytest.mark.lab
 
 
+def test_ctrl_c_while_the_gateway_is_silent_takes_the_request_back(running: Visit) -> None:
+    road.cut(running.scene.town)
+    watch = running.watch()
+    asking = running.beside("connect")
+    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
+    assert asking.stop(by=signal.SIGINT) == 4
+    assert "Stopped; nothing is connected." in asking.log.read_text()
+    assert watch.states() == ["idle", "looking", "opening", "closing", "idle"]
+    running.is_as_before()
+    watch.program.stop()
+
+
+def test_a_disconnect_stops_a_connect_that_is_under_way(running: Visit) -> None:
+    road.cut(running.scene.town)
+    watch = running.watch()
+    asking = running.beside("connect", "--json")
+    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
+    assert running.sekisho("disconnect").code == 0
+    assert asking.wait() == 4
+    assert "withdrawn" in asking.log.read_text()
+    running.is_as_before()
+    watch.program.stop()
+
+
 def test_a_killed_daemons_network_is_restored_by_the_next_one(visit: Visit) -> None:
     visit.start().connect()
     visit.endpoint.stop_daemon(signal.SIGKILL)
@@ -22,43 +46,11 @@ def test_a_killed_daemons_network_is_restored_by_the_next_one(visit: Visit) -> N
     visit.connect()
 
 
-def test_ctrl_c_while_the_gateway_is_silent_takes_the_request_back(visit: Visit) -> None:
-    visit.start()
-    road.cut(visit.scene.town)
-    watch = visit.watch()
-    asking = visit.scene.laptop.start_as_doctor(
-        f"asking-{visit.endpoint.folder.name}", (visit.endpoint.command, "connect")
-    )
-    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
-    assert asking.stop(by=signal.SIGINT) == 4
-    assert "Stopped; nothing is connected." in asking.log.read_text()
-    assert watch.states() == ["idle", "looking", "opening", "closing", "idle"]
-    visit.is_as_before()
-    watch.program.stop()
-
-
-def test_a_disconnect_stops_a_connect_that_is_under_way(visit: Visit) -> None:
-    visit.start()
-    road.cut(visit.scene.town)
-    watch = visit.watch()
-    asking = visit.scene.laptop.start_as_doctor(
-        f"asking-{visit.endpoint.folder.name}", (visit.endpoint.command, "connect", "--json")
-    )
-    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
-    assert visit.sekisho("disconnect").code == 0
-    assert asking.wait() == 4
-    assert "withdrawn" in asking.log.read_text()
-    visit.is_as_before()
-    watch.program.stop()
-
-
 def test_a_daemon_killed_while_connecting_is_told_to_the_asker(visit: Visit) -> None:
     visit.start()
     road.cut(visit.scene.town)
     watch = visit.watch()
-    asking = visit.scene.laptop.start_as_doctor(
-        f"asking-{visit.endpoint.folder.name}", (visit.endpoint.command, "connect", "--json")
-    )
+    asking = visit.beside("connect", "--json")
     wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
     visit.endpoint.stop_daemon(signal.SIGKILL)
     assert asking.wait() == 1

@@ -77,19 +77,18 @@ def test_trust_anchors_that_are_missing(visit: Visit) -> None:
     assert visit.refused("anchors.unreadable").who == "policy"
 
 
-def test_another_user_of_the_computer_is_sent_away(visit: Visit) -> None:
-    visit.start().connect()
+def test_another_user_of_the_computer_is_sent_away(running: Visit) -> None:
+    running.connect()
     for word in ("status", "why", "watch", "connect", "disconnect"):
         argv = ("/usr/bin/setpriv", f"--reuid={ANOTHER_USER}", f"--regid={ANOTHER_USER}", "--clear-groups", "--")
-        asked = try_command((*argv, visit.endpoint.command, word, "--json"), enter=visit.scene.laptop.enter)
+        asked = try_command((*argv, running.endpoint.command, word, "--json"), enter=running.scene.laptop.enter)
         assert asked.returncode == 5, asked
         assert b"control.refused" in asked.stdout
-    assert visit.state() == "open"
+    assert running.state() == "open"
 
 
-def test_root_may_ask(visit: Visit) -> None:
-    visit.start()
-    asked = try_command((visit.endpoint.command, "status", "--json"), enter=visit.scene.laptop.enter)
+def test_root_may_ask(running: Visit) -> None:
+    asked = try_command((running.endpoint.command, "status", "--json"), enter=running.scene.laptop.enter)
     assert asked.returncode == 7
 
 

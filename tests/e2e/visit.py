@@ -3,6 +3,7 @@
 Never looks inside Sekisho: everything is seen through the command, the kernel and the events file.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, cast
@@ -47,6 +48,12 @@ class Visit:
         self.endpoint.start(within)
         return self
 
+    def rest(self) -> None:
+        """Make an installation that others use too idle again; it must have done well up to now."""
+        assert self.sekisho("disconnect").code == 0
+        self.is_as_before()
+        self._met_no_error_of_its_own()
+
     def end(self) -> None:
         """Stop what still runs; the daemon must end well, and leave the laptop as it was."""
         for daemon in self.endpoint.daemons:
@@ -55,8 +62,7 @@ class Visit:
         for looker in self.endpoint.lookers:
             looker.stop()
         self.is_as_before()
-        if self.endpoint.daemons:
-            assert "Traceback" not in (said := self.endpoint.daemons[-1].log.read_text()), said
+        self._met_no_error_of_its_own()
 
     def sekisho(self, *words: str, seconds: float = 30.0) -> Answer:
         """Run the command as the doctor."""
@@ -111,14 +117,20 @@ class Visit:
         """Compare the laptop's network with what it was, as text."""
         assert self.before.difference(Snapshot.take(self.scene.laptop)) == ""
 
+    def beside(self, *words: str) -> Program:
+        """Start `sekisho WORDS` as the doctor and go on."""
+        argv = (self.endpoint.command, *words)
+        return self.scene.laptop.start_as_doctor(f"{words[0]}-{next(_numbers)}", argv)
+
     def watch(self) -> "Watch":
         """Start `sekisho watch` as the doctor, and wait for its first word."""
-        number = len(list(self.endpoint.folder.glob("watch*")))
-        name = f"watch-{self.endpoint.folder.name}-{number}"
-        argv = (self.endpoint.command, "watch", "--json")
-        watch = Watch(self.scene.laptop.start_as_doctor(name, argv))
+        watch = Watch(self.beside("watch", "--json"))
         wait_until(lambda: watch.states() != [], "the first word of watch", 5)
         return watch
+
+    def _met_no_error_of_its_own(self) -> None:
+        for daemon in self.endpoint.daemons:
+            assert "Traceback" not in (said := daemon.log.read_text()), said
 
 
 @dataclass(frozen=True)
@@ -147,3 +159,6 @@ def _told(reason: Json) -> Told:
     code, outcome, who = (str(reason[part]) for part in ("code", "outcome", "who"))
     assert who, reason
     return Told(code, outcome, seen["en"], remedy["en"], who)
+
+
+_numbers = itertools.count()
