@@ -215,7 +215,10 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
     ),
     "sign.refused": (
         "laptop",
-        Words("This computer's key did not sign.", "このパソコンの鍵で署名できませんでした。"),
+        Words(
+            "This computer's key could not be used to prove who it is.",
+            "このパソコンの身元を証明する署名ができませんでした。",
+        ),
         Words(
             "Call the help desk: the device key must be looked at.",
             "端末の鍵の確認が必要です。ヘルプデスクに連絡してください。",
@@ -267,8 +270,8 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
     "look.lost": (
         "laptop",
         Words(
-            "This computer could not be checked, because the checking program is not running.",
-            "検査プログラムが動作していないため、このパソコンを検査できませんでした。",
+            "This computer could not be checked, because the checking program does not work.",
+            "検査プログラムが正常に動作していないため、このパソコンを検査できませんでした。",
         ),
         Words(
             "Restart the computer; if it stays so, call the help desk.",
@@ -282,7 +285,7 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
     ),
     "policy.invalid": (
         "policy",
-        Words("The policy on this computer has errors.", "このパソコンのポリシーに誤りがあります。"),
+        Words("The policy on this computer cannot be used.", "このパソコンのポリシーを使用できません。"),
         Words(
             "Call the help desk: it must be deployed again.",
             "ポリシーの再配布が必要です。ヘルプデスクに連絡してください。",
@@ -295,13 +298,19 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
     ),
     "busy": (
         "laptop",
-        Words("Another site is open or being opened.", "別の接続先に接続中です。"),
-        Words("Disconnect first, then connect again.", "先に切断してから、もう一度接続してください。"),
+        Words(
+            "Sekisho is connected already, or is just connecting or disconnecting.",
+            "すでに接続しているか、接続または切断の処理中です。",
+        ),
+        Words(
+            "Run 'sekisho status' to see which; to change the site, disconnect first.",
+            "「sekisho status」で状態を確認してください。接続先を変更する場合は、先に切断してください。",
+        ),
     ),
     "withdrawn": (
         "laptop",
-        Words("Connecting was stopped on request.", "接続は要求により中止されました。"),
-        Words("Press Connect to try again.", "もう一度接続する場合は、接続を押してください。"),
+        Words("Connecting was stopped on request.", "切断の操作があったため、接続を中止しました。"),
+        Words("Press Connect to try again.", "必要な場合は、もう一度接続してください。"),
     ),
     "starting": (
         "laptop",

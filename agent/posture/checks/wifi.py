@@ -148,7 +148,7 @@ ENOUGH: Mapping[Strength, frozenset[Security]] = {
 }
 
 NO_WIFI = Words("Wi-Fi is not in use.", "Wi-Fiは使われていません。")
-IS_REGISTERED = Words("{wifi} is registered and protected.", "{wifi}は登録済みで、パスワードで保護されています。")
+IS_REGISTERED = Words("{wifi} is registered and protected.", "{wifi}は登録済みで、保護されています。")
 IS_PROTECTED = Words("{wifi} is protected.", "{wifi}は保護されています。")
 NO_PASSWORD = Words("{wifi} has no password.", "{wifi}にはパスワードが設定されていません。")
 NO_KEY = Words(
