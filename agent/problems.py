@@ -134,8 +134,8 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
             "ゲートウェイがこのパソコンの証明書を受け入れませんでした。",
         ),
         Words(
-            "Call the help desk: the certificate may be expired or withdrawn.",
-            "証明書の期限切れまたは失効の可能性があります。ヘルプデスクに連絡してください。",
+            "Call the help desk: the certificate may be expired or withdrawn, or the policy may name another gateway.",
+            "証明書の期限切れや失効、またはポリシーのゲートウェイ名の誤りが考えられます。ヘルプデスクに連絡してください。",
         ),
     ),
     "proposal.none": (

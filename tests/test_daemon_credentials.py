@@ -72,6 +72,12 @@ def test_the_compatible_suites_stand_behind_the_default_ones(site):
     assert config.ike_proposals[: len(IKE_DEFAULT)] == IKE_DEFAULT
 
 
+@pytest.mark.parametrize(("more", "wanted"), [("", True), ("    pfs: required", True), ("    pfs: off", False)])
+def test_keys_are_renewed_with_a_new_exchange_unless_the_policy_says_otherwise(site, more, wanted):
+    made = site(more=more)
+    assert config_for(made, made.gateways[0], "198.51.100.1", read_credentials(made)).rekey_pfs is wanted
+
+
 @pytest.mark.parametrize(
     ("identity", "wanted"),
     [

@@ -80,6 +80,7 @@ def config_for(site: Site, gateway: Gateway, address: str, credentials: Credenti
             remote_identity=translate(gateway.identity),
             remote_selectors=tuple(map(Selector.from_network, protected(site))),
             local_selectors=(Selector.from_network(ANY_ADDRESS),),
+            rekey_pfs=site.pfs == "required",
             send_remote_identity=gateway.send_identity,
             address_bounds=tuple(bound for bound in site.addresses if isinstance(bound, IPv4Network)),
         )
