@@ -121,6 +121,9 @@ class Site(Section):
     suites: Annotated[
         Literal["default", "compatible"], Field(description="'compatible' for routers without AES-GCM")
     ] = "default"
+    pfs: Annotated[
+        Literal["required", "off"], Field(description="'off' for routers that renew packet keys without a new exchange")
+    ] = "required"
     timers: Timers = Timers()
 
     @model_validator(mode="after")
