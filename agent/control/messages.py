@@ -186,7 +186,7 @@ def _value(hint: object, value: object, name: str) -> object:
         return tuple(_value(arguments[0], item, name) for item in value)
     if origin is Literal and value in arguments:
         return value
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST:
         return float(value)
     if hint in (str, int) and type(value) is hint:
         return value
@@ -201,3 +201,4 @@ NESTED: Mapping[object, type] = {kind: kind for kind in (Words, Reason, Tunnel, 
 
 # Our choices.
 LONGEST_LINE = 65_536
+LARGEST = 1e15
