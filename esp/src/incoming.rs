@@ -5,13 +5,14 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::{mem, ptr};
 
 use rustix::io::Result;
+use zeroize::Zeroizing;
 
 use crate::tun::last_error;
 use crate::udp::{Udp, read_name};
 
-/// Room for one batch of received datagrams.
+/// Room for one batch of received datagrams; they are opened in it, so it is wiped at the end.
 pub struct Incoming {
-    bytes: Box<[u8]>,
+    bytes: Zeroizing<Box<[u8]>>,
     arrivals: Vec<Arrival>,
 }
 
@@ -26,7 +27,7 @@ struct Arrival {
 impl Incoming {
     /// Reserve the room once.
     pub fn new() -> Self {
-        Self { bytes: vec![0; MESSAGES * MESSAGE_SIZE].into(), arrivals: Vec::with_capacity(MESSAGES) }
+        Self { bytes: Zeroizing::new(vec![0; MESSAGES * MESSAGE_SIZE].into()), arrivals: Vec::with_capacity(MESSAGES) }
     }
 
     /// Receive what is there, without waiting.
@@ -101,7 +102,7 @@ fn segment_size(header: &libc::msghdr) -> Option<usize> {
 
 // Fixed by the kernel (cmsg(3), udp(7)).
 
-/// SAFETY: only arithmetic.
+// SAFETY: CMSG_LEN only computes.
 const GRO_CONTROL_SIZE: usize = unsafe { libc::CMSG_LEN(size_of::<libc::c_int>() as libc::c_uint) } as usize;
 
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -2,7 +2,7 @@
 //!
 //! - `pump` is the loop, `carry` the way of one packet through it, `handle` what others hold of it;
 //! - `tun`, `udp`, `incoming` and `outgoing` are the descriptors;
-//! - `sa` is one direction of one SA, made of `cipher`, `packet`, `replay` and `selector`;
+//! - `sas` are the SAs of a pump; `sa` is one direction of one, made of `cipher`, `packet`, `replay` and `selector`;
 //! - `offload`, `split`, `join` and `checksum` take the kernel's super-packets apart and together;
 //! - `python` is the only one that knows Python, and only the first two lines know the kernel.
 
@@ -24,6 +24,7 @@ pub mod replay;
 pub mod sa;
 #[cfg(test)]
 mod samples;
+pub mod sas;
 pub mod selector;
 pub mod split;
 pub mod tally;

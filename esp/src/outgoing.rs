@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::io::{Errno, Result};
+use zeroize::Zeroizing;
 
 use crate::tally::Tally;
 use crate::tun::last_error;
@@ -12,7 +13,7 @@ use crate::udp::{Udp, cause, write_name};
 
 /// A batch of datagrams to one peer, one behind the other without gaps.
 pub struct Outgoing {
-    bytes: Box<[u8]>,
+    bytes: Zeroizing<Box<[u8]>>,
     used: usize,
     sizes: Vec<usize>,
 }
@@ -20,7 +21,11 @@ pub struct Outgoing {
 impl Outgoing {
     /// Reserve the room once.
     pub fn new() -> Self {
-        Self { bytes: vec![0; DATAGRAMS * DATAGRAM_SIZE].into(), used: 0, sizes: Vec::with_capacity(DATAGRAMS) }
+        Self {
+            bytes: Zeroizing::new(vec![0; DATAGRAMS * DATAGRAM_SIZE].into()),
+            used: 0,
+            sizes: Vec::with_capacity(DATAGRAMS),
+        }
     }
 
     /// Say whether the batch has no room for another datagram.

@@ -10,14 +10,16 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use rustix::time::{ClockId, clock_gettime};
+use zeroize::Zeroizing;
 
 use crate::carry::{IKE_PORT, Inward, KEEPALIVE, NON_ESP_MARKER, Outward};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame;
 use crate::incoming::Incoming;
 use crate::join::Join;
 use crate::outgoing::{DATAGRAM_SIZE, Outgoing};
-use crate::sa::{Inbound, Outbound, Spent};
+use crate::sa::{Inbound, Outbound};
+use crate::sas::Sas;
 use crate::tally::{Cause, Tally};
 use crate::tun::Tun;
 use crate::udp::{Udp, cause};
@@ -78,13 +80,11 @@ pub struct Pump {
     posts: mpsc::Receiver<Post>,
     tally: Arc<Tally>,
     keepalive: Duration,
-    inbound: Vec<Inbound>,
-    outbound: Option<(Outbound, SocketAddr)>,
-    spent: Spent,
+    sas: Sas,
     last_sent: Duration,
     incoming: Incoming,
     outgoing: Outgoing,
-    super_packet: Box<[u8]>,
+    super_packet: Zeroizing<Box<[u8]>>,
     frame: Box<[u8]>,
 }
 
@@ -96,13 +96,11 @@ impl Pump {
             posts,
             tally,
             keepalive,
-            inbound: Vec::new(),
-            outbound: None,
-            spent: Spent::default(),
+            sas: Sas::default(),
             last_sent: boot_clock(),
             incoming: Incoming::new(),
             outgoing: Outgoing::new(),
-            super_packet: vec![0; MAX_PACKET].into(),
+            super_packet: Zeroizing::new(vec![0; MAX_PACKET].into()),
             frame: vec![0; MAX_FRAME].into(),
         }
     }
@@ -161,43 +159,24 @@ impl Pump {
 
     fn carry_out_order(&mut self, order: Order) -> Result<()> {
         match order {
-            Order::InstallInbound(sa) => {
-                if self.inbound.iter().any(|known| known.spi() == sa.spi()) {
-                    return Err(Error::SpiInUse(sa.spi()));
-                }
-                self.spent.admit_inbound(&sa)?;
-                self.inbound.push(*sa);
-            }
-            Order::RemoveInbound(spi) => {
-                if let Some(at) = self.inbound.iter().position(|sa| sa.spi() == spi) {
-                    self.spent.retire_inbound(self.inbound.swap_remove(at));
-                }
-            }
-            Order::InstallOutbound(sa, peer) => {
-                self.retire_outbound();
-                self.outbound = Some((self.spent.resume_outbound(sa), peer));
-            }
-            Order::RemoveOutbound => self.retire_outbound(),
+            Order::InstallInbound(sa) => self.sas.install_inbound(*sa)?,
+            Order::RemoveInbound(spi) => self.sas.remove_inbound(spi),
+            Order::InstallOutbound(sa, peer) => self.sas.install_outbound(sa, peer),
+            Order::RemoveOutbound => self.sas.remove_outbound(),
             Order::Stop => {}
         }
         Ok(())
     }
 
-    fn retire_outbound(&mut self) {
-        if let Some((sa, _)) = self.outbound.take() {
-            self.spent.retire_outbound(sa);
-        }
-    }
-
     /// Keep the NAT's mapping alive (RFC 3948 §2.3); give how long to wait for the next time.
     fn send_keepalive(&mut self) -> Option<Timespec> {
-        let (_, peer) = self.outbound.as_ref()?;
+        let peer = self.sas.peer()?;
         let now = boot_clock();
         let quiet = now.saturating_sub(self.last_sent);
         if quiet < self.keepalive {
             return (self.keepalive - quiet).try_into().ok();
         }
-        if let Err(errno) = self.ports.udp.send(&KEEPALIVE, *peer) {
+        if let Err(errno) = self.ports.udp.send(&KEEPALIVE, peer) {
             self.tally.count_drop(cause(errno), 1);
         }
         self.last_sent = now;
@@ -213,7 +192,7 @@ impl Pump {
             Err(_) => return self.tally.count_drop(Cause::ReceiveFailed, 1),
         }
         let mut inward = Inward {
-            sas: &mut self.inbound,
+            sas: self.sas.inbound(),
             tun: &mut self.ports.tun,
             ike: self.ports.ike.as_fd(),
             tally: &self.tally,
@@ -246,17 +225,17 @@ impl Pump {
                 Err(errno) => return Err(Failure::Tun(errno)),
             };
             budget = budget.saturating_sub(size.div_ceil(DATAGRAM_SIZE).max(1));
-            let Some((sa, peer)) = &mut self.outbound else {
+            let Some((sa, peer)) = self.sas.outbound() else {
                 self.tally.count_drop(Cause::NoSa, 1);
                 continue;
             };
-            let mut outward = Outward { sa, peer: *peer, udp: &mut self.ports.udp, tally: &self.tally };
+            let mut outward = Outward { sa, peer, udp: &mut self.ports.udp, tally: &self.tally };
             if let Err(cause) = outward.seal(offload, &self.super_packet[..size], &mut self.outgoing) {
                 self.tally.count_drop(cause, 1);
             }
         }
-        if let Some((_, peer)) = &self.outbound
-            && self.outgoing.flush(&mut self.ports.udp, *peer, &self.tally)
+        if let Some(peer) = self.sas.peer()
+            && self.outgoing.flush(&mut self.ports.udp, peer, &self.tally)
         {
             self.last_sent = boot_clock();
         }
@@ -287,7 +266,7 @@ impl Pump {
             self.frame[start..start + NON_ESP_MARKER.len()].copy_from_slice(&NON_ESP_MARKER);
         }
         self.ports.udp.send(&self.frame[start..size], peer).map_err(cause)?;
-        if self.outbound.as_ref().is_some_and(|(_, used)| *used == peer) {
+        if self.sas.peer() == Some(peer) {
             self.last_sent = boot_clock();
         }
         Ok(())
@@ -297,8 +276,7 @@ impl Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         // Whoever notices the end finds no key left.
-        self.inbound.clear();
-        self.outbound = None;
+        self.sas = Sas::default();
         // The other end must notice even if somebody keeps a copy of ours. It may be closed already.
         let _ = shutdown(&self.ports.ike, Shutdown::Both);
     }

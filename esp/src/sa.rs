@@ -1,7 +1,5 @@
 //! Knows one direction of one SA: its key, its numbers, its selectors. Never touches a descriptor.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_lc_rs::digest;
 
 use crate::cipher::{Cipher, Key};
@@ -67,6 +65,21 @@ impl Outbound {
         Ok(Self { next, ..self })
     }
 
+    /// Begin no earlier than where this key stopped, be it behind the last number.
+    pub fn resuming(self, next: u64) -> Self {
+        Self { next: self.next.max(next), ..self }
+    }
+
+    /// Give the number that the next packet takes.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Give what may be kept of the key.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
     /// Seal the inner packet that lies at `TEXT_AT`; give the length of the ESP packet.
     ///
     /// `room` is the inner packet's length plus at least `packet::OVERHEAD`.
@@ -127,6 +140,11 @@ impl Inbound {
         self.spi
     }
 
+    /// Give what may be kept of the key.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
     /// Check and open an ESP packet in place; give its inner packet.
     ///
     /// The window is asked before the key is used, and moved only by authentic packets (RFC 4303 §3.4.3).
@@ -148,38 +166,8 @@ impl Inbound {
     }
 }
 
-/// The keys of the SAs that are gone, by their fingerprints; none of them ever begins anew.
-#[derive(Default)]
-pub struct Spent {
-    outbound: BTreeMap<Fingerprint, u64>,
-    inbound: BTreeSet<Fingerprint>,
-}
-
-impl Spent {
-    /// Remember how far an SA went that seals no more.
-    pub fn retire_outbound(&mut self, sa: Outbound) {
-        self.outbound.insert(sa.fingerprint, sa.next);
-    }
-
-    /// Let an SA go on where its key stopped: no nonce is used twice (RFC 4106 §3.1).
-    pub fn resume_outbound(&self, sa: Outbound) -> Outbound {
-        let next = self.outbound.get(&sa.fingerprint).map_or(sa.next, |next| sa.next.max(*next));
-        Outbound { next, ..sa }
-    }
-
-    /// Remember an SA that opens no more.
-    pub fn retire_inbound(&mut self, sa: Inbound) {
-        self.inbound.insert(sa.fingerprint);
-    }
-
-    /// Refuse an SA whose window is gone: it would accept every old packet again.
-    pub fn admit_inbound(&self, sa: &Inbound) -> Result<()> {
-        if self.inbound.contains(&sa.fingerprint) { Err(Error::KeySpent(sa.spi)) } else { Ok(()) }
-    }
-}
-
-/// What is left of a key: its SHA-256.
-type Fingerprint = [u8; 32];
+/// What may be kept of a key that is gone: its SHA-256.
+pub type Fingerprint = [u8; 32];
 
 // Fixed by RFC 4303.
 
@@ -228,34 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_comes_back_goes_on_where_it_stopped_and_another_begins_anew() {
-        let (mut spent, mut first) = (Spent::default(), Outbound::new(material(1000, &[1; 36])).unwrap());
-        sealed(&mut first, &packet(40)).unwrap();
-        spent.retire_outbound(first);
-        spent.retire_outbound(Outbound::new(material(1001, &[2; 36])).unwrap());
-        let same = spent.resume_outbound(Outbound::new(material(1000, &[1; 36])).unwrap());
-        let other = spent.resume_outbound(Outbound::new(material(1000, &[3; 36])).unwrap());
-        assert_eq!((same.next, other.next), (2, 1));
-    }
-
-    #[test]
     fn an_exhausted_key_comes_back_exhausted() {
         let mut last = Outbound::new(material(1000, &[1; 36])).unwrap().starting_at(LAST_SEQUENCE).unwrap();
         sealed(&mut last, &packet(40)).unwrap();
-        let mut spent = Spent::default();
-        spent.retire_outbound(last);
-        let mut again = spent.resume_outbound(Outbound::new(material(1000, &[1; 36])).unwrap());
+        let mut again = Outbound::new(material(1000, &[1; 36])).unwrap().resuming(last.next());
         assert_eq!(sealed(&mut again, &packet(40)), Err(Cause::Exhausted));
-    }
-
-    #[test]
-    fn an_inbound_key_is_taken_once() {
-        let mut spent = Spent::default();
-        let inbound = |key: u8| Inbound::new(material(1000, &[key; 36])).unwrap();
-        assert!(spent.admit_inbound(&inbound(1)).is_ok());
-        spent.retire_inbound(inbound(1));
-        assert!(spent.admit_inbound(&inbound(2)).is_ok());
-        assert!(matches!(spent.admit_inbound(&inbound(1)), Err(Error::KeySpent(1000))));
     }
 
     #[test]
