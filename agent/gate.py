@@ -133,10 +133,11 @@ class LookLost:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The machine is as it was before; this much was carried."""
+    """The machine is as it was before, but for what `left` tells; this much was carried."""
 
     bytes_in: int = 0
     bytes_out: int = 0
+    left: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,12 +314,15 @@ def _closing(state: Opening | Open, why: CloseReason, reasons: tuple[Reason, ...
 
 
 def _ended(state: Closing, closed: Closed, now: float) -> Step:
-    after = Refused(state.site, state.uid, state.reasons) if state.reasons else Idle()
+    left = () if closed.left is None else (closed.left,)
+    reasons = (*state.reasons, *left)
+    after = Refused(state.site, state.uid, reasons) if reasons else Idle()
+    met = (Tell(left), *_records(state.site, state.uid, left)) if left else ()
     if state.since is None:
-        return after, ()
+        return after, met
     seconds = max(0.0, now - state.since)
     told = events.Closed(state.site, state.uid, state.why, seconds, closed.bytes_in, closed.bytes_out)
-    return after, (Record(told),)
+    return after, (Record(told), *met)
 
 
 def _lose(state: Opening | Open, closed: Closed, now: float) -> Step:

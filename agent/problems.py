@@ -259,6 +259,17 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
             "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
         ),
     ),
+    "network.left": (
+        "laptop",
+        Words(
+            "The connection is closed, but not all network settings of this computer could be put back.",
+            "接続は終了しましたが、このパソコンのネットワーク設定の一部を元に戻せませんでした。",
+        ),
+        Words(
+            "Restart the computer; if it stays so, call the help desk.",
+            "パソコンを再起動してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
     "pump.failed": (
         "laptop",
         Words("The tunnel's packet engine stopped.", "トンネルのパケット処理が停止しました。"),

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from agent import events, gate
+from agent.control import messages as control
+from agent.control.messages import Disconnect
 from agent.daemon.checkpoint import Checkpoint, Moved, Stepped
+from agent.daemon.desk import Desk
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Lookout, Watcher
 from agent.daemon.passage import Carried, Machine, Passage, Voice
@@ -120,12 +123,11 @@ class StandInPassage(Passage):
         self.carried = carried()
         return self.carried
 
-    async def close(self) -> tuple[int, int]:
+    async def close(self) -> None:
         await self.may_close.wait()
         self.closed = True
         if self.fails_to_close is not None:
             raise self.fails_to_close
-        return 30, 40
 
     def traffic(self) -> tuple[int, int]:
         return 1, 2
@@ -372,9 +374,26 @@ def test_an_error_of_our_own_while_closing_still_ends_in_a_state_from_which_one_
         await stage.open()
         stage.passage.fails_to_close = ZeroDivisionError()
         stage.withdraw()
-        await stage.reach(gate.Idle)
+        await stage.reach(gate.Refused)
+        assert stage.codes() == ["network.left"]
         await turns()
         await stage.open()
+
+    play(tmp_path, scene)
+
+
+def test_what_could_not_be_put_back_is_told_to_whoever_disconnects(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        desk = Desk()
+        desk.open_for(stage.checkpoint)
+        await stage.open()
+        stage.passage.fails_to_close = Trouble("network.left", "rules: no")
+        (told,) = [reply async for reply in desk.answer(Disconnect(), 0)]
+        assert isinstance(told, control.Refused)
+        assert [reason.code for reason in told.reasons] == ["network.left"]
+        assert stage.recorded()[-2:] == ["closed", "problem"]
+        (told,) = [reply async for reply in desk.answer(Disconnect(), 0)]
+        assert isinstance(told, control.Done)
 
     play(tmp_path, scene)
 

@@ -17,7 +17,7 @@ from agent.daemon.passage import Edges, Machine, Passage, Voice
 from agent.network.apply import Network, Undone
 from agent.network.tun import Tun
 from agent.posture.policy import load
-from agent.problems import problem
+from agent.problems import Trouble, problem
 from agent.tunnel.driver import Ended, Told, Tunnel
 from esp import Stats
 from ike.config import Instant
@@ -108,15 +108,27 @@ def test_a_tunnel_that_fails_to_stop_is_still_closed_and_the_network_restored(tm
     asyncio.run(run())
 
 
-def test_what_was_not_put_back_is_in_the_log_and_the_traffic_is_counted(tmp_path: Path, caplog):
+def test_what_others_wrote_meanwhile_is_left_to_them_and_the_traffic_is_counted(tmp_path: Path, caplog):
     async def run() -> None:
         way = passage(tmp_path, StandInNetwork(tmp_path, Undone(left=("resolv.conf was changed",))))
         way._tunnel = StandInTunnel()
-        assert await way.close() == (30, 40)
+        await way.close()
         assert way.traffic() == (30, 40)
 
     asyncio.run(run())
-    assert "not put back: resolv.conf was changed" in caplog.text
+    assert "left as somebody else wrote it: resolv.conf was changed" in caplog.text
+
+
+def test_what_the_system_does_not_take_back_is_trouble_after_all_the_rest_is_done(tmp_path: Path):
+    async def run() -> None:
+        way = passage(tmp_path, StandInNetwork(tmp_path, Undone(failed=("rules: the system said no",))))
+        way._tunnel = gone = StandInTunnel()
+        with pytest.raises(Trouble) as met:
+            await way.close()
+        assert (met.value.problem.code, met.value.problem.detail) == ("network.left", "rules: the system said no")
+        assert gone.did == ["stop", "close"]
+
+    asyncio.run(run())
 
 
 def test_name_servers_are_asked_through_the_tunnel_or_not_at_all(tmp_path: Path, caplog):

@@ -209,6 +209,16 @@ def test_a_tunnel_that_never_opened_leaves_no_record_of_closing():
     assert step(closing, Closed(), now=4.0) == (Refused("main", 1000, (LOST,)), ())
 
 
+def test_what_could_not_be_put_back_stands_in_the_way_until_somebody_knows_of_it():
+    left = problem("network.left", "rules: no")
+    closing, _ = step(STATES["Open"], Withdrawn(), now=3.0)
+    refused, effects = step(closing, Closed(3, 4, left), now=4.0)
+    assert refused == Refused("main", 1000, (left,))
+    assert effects[1:] == (Tell((left,)), Record(events.ProblemMet("network.left", "main")))
+    aborted, _ = step(STATES["Opening"], Withdrawn(), now=3.0)
+    assert step(aborted, Closed(left=left), now=4.0) == (refused, effects[1:])
+
+
 def test_the_answer_to_an_overtaken_look_counts_for_nothing():
     looking, (first,) = step(Idle(), Asked("main", 1000), now=1.0)
     idle, _ = step(looking, Withdrawn(), now=2.0)

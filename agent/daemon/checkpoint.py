@@ -204,12 +204,16 @@ class Checkpoint:
             self._opening.cancel()
             await asyncio.wait({self._opening})
         passage, self._passage = self._passage, None
-        carried = (0, 0)
+        left: Problem | None = problem("network.left")  # until it is known better
         try:
             if passage is not None:
-                carried = await passage.close()
+                await passage.close()
+            left = None
+        except Trouble as trouble:
+            left = trouble.problem
         finally:
-            self.happen(gate.Closed(*carried))
+            carried = (0, 0) if passage is None else passage.traffic()
+            self.happen(gate.Closed(*carried, left))
 
     def _stepped(self, step: StepName) -> None:
         self._announce(Stepped(step, self.now()))

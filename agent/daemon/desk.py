@@ -119,7 +119,8 @@ async def _disconnect(checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
         checkpoint.happen(gate.Withdrawn())
         while not isinstance(checkpoint.state, gate.Idle | gate.Refused):
             await news.get()
-        yield Done(_milliseconds(checkpoint.now() - began), _status(checkpoint))
+        left = tuple(one for one in _standing(checkpoint.state) if isinstance(one, Problem) and one.code == LEFT)
+        yield _refused(left) if left else Done(_milliseconds(checkpoint.now() - began), _status(checkpoint))
     finally:
         checkpoint.forget(news)
 
@@ -242,6 +243,7 @@ STATES: Mapping[type, Literal["idle", "looking", "refused", "opening", "open", "
     gate.Open: "open",
     gate.Closing: "closing",
 }
+LEFT = "network.left"
 STEPS: Mapping[StepName, Words] = {
     "look": Words("This computer was checked", "このパソコンを検査しました"),
     "key": Words("The device certificate is ready", "端末証明書を確認しました"),

@@ -134,8 +134,8 @@ class Passage:
         )
         return self.carried
 
-    async def close(self) -> tuple[int, int]:
-        """Stop the traffic, restore the machine, take leave; return the bytes that came in and went out."""
+    async def close(self) -> None:
+        """Stop the traffic, restore the machine, take leave; raise `Trouble` if something could not be put back."""
         async with AsyncExitStack() as last_first:  # whatever goes wrong on the way, the rest is still taken down
             last_first.callback(self._release)
             if self._tunnel is not None:
@@ -144,7 +144,6 @@ class Passage:
             if self._tunnel is not None:
                 self._traffic = self.traffic()
                 self._tunnel.stop_traffic()
-        return self._traffic
 
     def traffic(self) -> tuple[int, int]:
         """Count the bytes that came in and went out."""
@@ -226,8 +225,10 @@ class Passage:
 
     def _restore(self) -> None:
         undone = self._machine.network.undo()
-        for what in undone.left + undone.failed:
-            log.warning("not put back: %s", what)
+        for what in undone.left:
+            log.warning("left as somebody else wrote it: %s", what)
+        if undone.failed:
+            raise Trouble("network.left", "; ".join(undone.failed))
 
     def _release(self) -> None:
         if self._edges is not None:
