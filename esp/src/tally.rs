@@ -127,7 +127,7 @@ pub struct Tally {
     pub packets_in: Count,
     /// See `packets_in`.
     pub bytes_in: Count,
-    /// Inner packets sealed and handed to the kernel, and their bytes.
+    /// Inner packets sealed and offered to the kernel, and their bytes; what it refuses is counted as dropped too.
     pub packets_out: Count,
     /// See `packets_out`.
     pub bytes_out: Count,
