@@ -77,20 +77,25 @@ def _cut(scene: Scene, endpoint: Endpoint) -> float:
 
 
 def _idle(state: str, programs: Sequence[psutil.Process], seconds: float) -> Figures:
-    """Watch daemon and look helper doing nothing: resident memory in MB, processor time in percent of one core."""
-    before, began = _processor(programs), time.monotonic()
+    """Watch both programs doing nothing: memory in MB, processor time in percent of one core, wake-ups.
+
+    The look helper wakes for each program that anybody starts on this machine, so its share tells of them too.
+    """
+    before, began = [_spent(program) for program in programs], time.monotonic()
     time.sleep(seconds)
-    share = (_processor(programs) - before) / (time.monotonic() - began) * 100
-    daemon, look = (program.memory_info().rss / 1e6 for program in programs)
-    return {
-        f"daemon_rss_mb_{state}": round(daemon, 1),
-        f"look_rss_mb_{state}": round(look, 1),
-        f"cpu_percent_{state}": round(share, 2),
-    }
+    after, took = [_spent(program) for program in programs], time.monotonic() - began
+    figures: Figures = {}
+    for name, program, (cpu, woken), (cpu_before, woken_before) in zip(NAMES, programs, after, before, strict=True):
+        figures[f"{name}_rss_mb_{state}"] = round(program.memory_info().rss / 1e6, 1)
+        figures[f"{name}_cpu_percent_{state}"] = round((cpu - cpu_before) / took * 100, 2)
+        figures[f"{name}_wakeups_per_s_{state}"] = round((woken - woken_before) / took, 1)
+    return figures
 
 
-def _processor(programs: Sequence[psutil.Process]) -> float:
-    return sum(used.user + used.system for used in (program.cpu_times() for program in programs))
+def _spent(program: psutil.Process) -> tuple[float, int]:
+    """Read the processor seconds and the wake-ups of a program up to now."""
+    used = program.cpu_times()
+    return used.user + used.system, program.num_ctx_switches().voluntary
 
 
 def _succeed(endpoint: Endpoint, word: str) -> None:
@@ -111,6 +116,7 @@ def boot() -> float:
 
 
 # Our choices, in seconds
+NAMES = ("daemon", "look")
 INTERFACE = "sekisho0"
 WAIT = 5.0
 

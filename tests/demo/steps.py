@@ -39,13 +39,10 @@ class Connected:
 
 def refuse_program(stage: Stage) -> Refusal:
     """Step 1: an unapproved program really runs, so the doctor is refused."""
-    stranger = Unapproved.start(stage.scene.laptop)
-    telling.did("The doctor runs a program that no package owns and nobody approved:")
-    telling.command(f"{stranger.path} 3600 &")
-    try:
+    with Unapproved.start(stage.scene.laptop) as stranger:
+        telling.did("The doctor runs a program that no package owns and nobody approved:")
+        telling.command(f"{stranger.path} 3600 &")
         return _refused(stage, "apps.unapproved")
-    finally:
-        stranger.end()
 
 
 def refuse_wifi(stage: Stage) -> Refusal:

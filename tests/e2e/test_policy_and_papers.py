@@ -12,7 +12,10 @@ ANOTHER_USER = 65_533
 def test_no_policy(visit: Visit) -> None:
     visit.endpoint.policy.unlink()
     visit.start()
-    assert visit.refused("policy.missing").who == "policy"
+    told = visit.refused("policy.missing")
+    assert told.who == "policy"
+    printed = visit.sekisho("connect").errors
+    assert all(words in printed for words in (told.seen, told.remedy, "the hospital's policy", "policy.missing"))
     assert visit.sekisho("disconnect").code == 0
 
 

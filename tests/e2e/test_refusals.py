@@ -11,13 +11,12 @@ REFUSED = 3
 
 
 def test_a_program_that_nobody_approved_is_named_and_closing_it_cures(running: Visit) -> None:
-    stranger = Unapproved.start(running.scene.laptop)
-    told = running.refused("apps.unapproved", REFUSED)
-    assert (told.outcome, told.who) == ("fail", "you")
-    assert stranger.path in told.seen
-    assert "Close it" in told.remedy
-    assert running.why() == [told]
-    stranger.end()
+    with Unapproved.start(running.scene.laptop) as stranger:
+        told = running.refused("apps.unapproved", REFUSED)
+        assert (told.outcome, told.who) == ("fail", "you")
+        assert stranger.path in told.seen
+        assert "Close it" in told.remedy
+        assert running.why() == [told]
     assert running.connect()["reasons"] == []
 
 
@@ -44,10 +43,9 @@ def test_without_networkmanager_the_wifi_is_unknown_and_refused(running: Visit) 
 
 
 def test_two_reasons_are_told_at_once(running: Visit) -> None:
-    stranger = Unapproved.start(running.scene.laptop)
-    running.scene.wifi.switch_to(running.scene.wifi.open_network("Free"))
-    assert {told.code for told in running.refused_for(REFUSED)} == {"apps.unapproved", "wifi.trust"}
-    stranger.end()
+    with Unapproved.start(running.scene.laptop):
+        running.scene.wifi.switch_to(running.scene.wifi.open_network("Free"))
+        assert {told.code for told in running.refused_for(REFUSED)} == {"apps.unapproved", "wifi.trust"}
 
 
 def test_the_refusal_is_printed_for_people_in_their_language(running: Visit) -> None:
@@ -61,10 +59,9 @@ def test_the_refusal_is_printed_for_people_in_their_language(running: Visit) -> 
 
 
 def test_the_events_tell_the_check_but_neither_the_networks_name_nor_a_path_at_home(running: Visit) -> None:
-    stranger = Unapproved.start(running.scene.laptop)
-    running.scene.wifi.switch_to(running.scene.wifi.open_network("CafeFree"))
-    running.refused_for(REFUSED)
-    stranger.end()
+    with Unapproved.start(running.scene.laptop):
+        running.scene.wifi.switch_to(running.scene.wifi.open_network("CafeFree"))
+        running.refused_for(REFUSED)
     refusals = [event for event in running.endpoint.events() if event["event"] == "refused"]
     assert refusals[-1]["user"] == running.scene.laptop.uid
     written = running.endpoint.events_file.read_text()

@@ -4,6 +4,7 @@ Never runs it as anybody else, for the policy of the lab judges the doctor's pro
 """
 
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Self
 
 from tests.lab.laptop import Laptop
@@ -31,6 +32,14 @@ class Unapproved:
         path = f"/home/doctor/{name}"
         laptop.command("/usr/bin/install", "--mode=0755", f"--owner={laptop.uid}", "/bin/sleep", path)
         return path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
 
     def end(self) -> None:
         """End the program."""
