@@ -2,21 +2,22 @@
 
 from dataclasses import replace
 
+from ike.chain import NO_SPI
 from ike.config import Dice, Endpoint, Instant, Terms, Timers
 from ike.crypto import box_for
 from ike.effects import ChildSa, Effects, Rekeyed
-from ike.errors import ConfigError
+from ike.errors import ConfigError, PeerError
 from ike.keys import IkeKeys, Suite, child_keymat, derive, derive_rekeyed
 from ike.payloads import SecurityAssociation
 from ike.proposal import Proposal, Transform, groups, with_group, with_spi, without_group
 from ike.selectors import Selector
-from ike.state import Child, Established, IkeSa
+from ike.state import Child, Established, IkeSa, Phase
 from ike.window import Window
 
 
 def ike_spi(dice: Dice) -> bytes:
     """Draw an IKE SPI; zero means "none yet" and is never one (RFC 7296 §3.1)."""
-    return dice(IKE_SPI_SIZE).replace(b"\0" * IKE_SPI_SIZE, b"\0" * (IKE_SPI_SIZE - 1) + b"\1")
+    return dice(IKE_SPI_SIZE).replace(NO_SPI, b"\0" * (IKE_SPI_SIZE - 1) + b"\1")
 
 
 def child_spi(dice: Dice) -> int:
@@ -87,6 +88,8 @@ def child_sa(
 
     The asker's direction is keyed first (RFC 7296 §2.17).
     """
+    if spis[1] < FIRST_CHILD_SPI:
+        raise PeerError(f"the peer named its Child SA by the reserved SPI {spis[1]}")
     keys = child_keymat(prf_of(sa), sa.keys.sk_d, suite, *nonces, shared)
     forth = (keys.initiator_to_responder, keys.integrity_initiator_to_responder)
     back = (keys.responder_to_initiator, keys.integrity_responder_to_initiator)
@@ -109,6 +112,11 @@ def live(sa: ChildSa, timers: Timers, now: Instant, dice: Dice, *, outbound: boo
     """Give a Child SA its dates."""
     rekey_at = now.boot + jittered(timers.child_rekey, timers, dice)
     return Child(sa, rekey_at, rekey_at + timers.overdue, outbound)
+
+
+def replaced(child: Child, now: Instant) -> Child:
+    """Leave the deletion of a Child SA to the peer, for a while."""
+    return replace(child, phase=Phase.REPLACED, until=now.boot + LINGER)
 
 
 def establish(terms: Terms, sa: IkeSa, child: ChildSa | None, now: Instant, dice: Dice) -> Established:
@@ -161,6 +169,8 @@ def _ike_sa(
     fragment_size: int | None,
     window: Window,
 ) -> IkeSa:
+    if NO_SPI in spis:
+        raise PeerError("the peer gave its IKE SA no SPI")
     box_i = box_for(suite.encr, suite.integ, keys.sk_ei, keys.sk_ai)
     box_r = box_for(suite.encr, suite.integ, keys.sk_er, keys.sk_ar)
     outward, inward = (box_i, box_r) if initiator else (box_r, box_i)
@@ -173,6 +183,6 @@ CHILD_SPI_SIZE = 4
 FIRST_CHILD_SPI = 256
 
 # Our choices: a nonce at least half as long as every PRF key (RFC 7296 §2.10),
-# and how long a replaced IKE SA waits for its deletion, and answers a repeated one
+# and how long a replaced SA waits for its deletion, and answers a repeated one
 NONCE_SIZE = 32
 LINGER = 60.0

@@ -18,6 +18,7 @@ from ike.association import (
     child_spi,
     jittered,
     live,
+    replaced,
 )
 from ike.config import Dice, Instant
 from ike.crypto import generate
@@ -64,7 +65,8 @@ def on_request(
     old = state.outward(int.from_bytes(wish.spi))
     if old is None or old.phase is Phase.RETIRED:
         return _refuse(state, sa, message, NotifyType.CHILD_SA_NOT_FOUND, dice, spi=wish.spi)
-    if old.phase is not Phase.LIVE:
+    collided = isinstance(sa.task, RekeyingChild) and sa.task.rival is not None
+    if old.phase is not Phase.LIVE or collided or len(state.children) >= MOST_CHILDREN:
         return _refuse(state, sa, message, NotifyType.TEMPORARY_FAILURE, dice)
     CHILD.check(message.payloads)
     offered = one(message.payloads, SecurityAssociation).proposals
@@ -90,13 +92,13 @@ def on_answer(
     made = _made(sa, task, message)
     child = live(made, state.terms.timers, now, dice, outbound=True)
     if task.rival is not None and min(task.nonce, nonce) < task.rival.lowest:
-        return _lose(state, task, child)
+        return _lose(state, task, child, now)
     old = state.inbound(task.old)
     if old is not None and old.phase is Phase.LIVE:
         state = state.keeping(replace(old, phase=Phase.DOOMED))
     rival = None if task.rival is None else state.inbound(int.from_bytes(task.rival.name))
     if rival is not None and rival.phase is Phase.LIVE:
-        state = state.keeping(replace(rival, phase=Phase.REPLACED))
+        state = state.keeping(replaced(rival, now))
     others = tuple(replace(other, outbound=False) for other in state.children)
     state = replace(state, children=(*others, child))
     return state, (InstallChild(made, outbound=True), Rekeyed("child"))
@@ -135,7 +137,7 @@ def _succeed(
     if isinstance(task, RekeyingChild) and task.old == old.sa.spi_in:
         sa = replace(sa, task=replace(task, rival=Rival(spi.to_bytes(CHILD_SPI_SIZE), min(ni, nr))))
     else:
-        state = state.keeping(replace(old, phase=Phase.REPLACED))
+        state = state.keeping(replaced(old, now))
     state = state.having(sa).keeping(live(made, state.terms.timers, now, dice, outbound=False))
     return state, (InstallChild(made, outbound=False), *effects)
 
@@ -166,11 +168,11 @@ def _shared(task: RekeyingChild, group: int | None, exchange: KeyExchange | None
     return task.agreement.shared(exchange.public)
 
 
-def _lose(state: Established, task: RekeyingChild, child: Child) -> tuple[Established, Effects]:
+def _lose(state: Established, task: RekeyingChild, child: Child, now: Instant) -> tuple[Established, Effects]:
     """Ours came second: it is ours to delete, and the old one the peer's (RFC 7296 §2.8.1)."""
     old = state.inbound(task.old)
     if old is not None and old.phase is Phase.LIVE:
-        state = state.keeping(replace(old, phase=Phase.REPLACED))
+        state = state.keeping(replaced(old, now))
     redundant = replace(child, phase=Phase.DOOMED, outbound=False)
     return state.keeping(redundant), (InstallChild(child.sa, outbound=False),)
 
@@ -184,7 +186,7 @@ def _on_refusal(
     if old is None or old.phase is not Phase.LIVE:
         return state, (note,)
     if task.rival is not None:
-        return state.keeping(replace(old, phase=Phase.REPLACED)), (note,)
+        return state.keeping(replaced(old, now)), (note,)
     if error.kind == NotifyType.CHILD_SA_NOT_FOUND:
         return state.keeping(replace(old, phase=Phase.RETIRED, until=now.boot)), (note,)
     timers = state.terms.timers
@@ -208,3 +210,7 @@ def _refuse(
 ) -> tuple[Established, Effects]:
     sa, effects = refuse(sa, message.header, why, dice, data=data, spi=spi)
     return state.having(sa), effects
+
+
+# Our choice: a gateway that rekeys faster than replaced Child SAs go has to wait
+MOST_CHILDREN = 32

@@ -21,12 +21,12 @@ def on_datagram(state: Closing, datagram: bytes, now: Instant, dice: Dice) -> tu
     if place is Place.STRANGE:
         return state, ()
     state = replace(state, sa=sa)
-    match message, place:
-        case None, _:
-            return state, ()
-        case Message(), Place.REPEATED:
+    match place, message:
+        case Place.REPEATED, _:
             return state, repeat(sa)
-        case Message(), Place.FRESH:
+        case _, None:
+            return state, ()
+        case Place.FRESH, _:
             return _on_request(state, message, dice)
         case _:
             return _on_answer(state, message, now, dice)

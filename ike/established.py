@@ -75,18 +75,17 @@ def _on_datagram(
         return _on_bad_content(state, sa, header, error, now, dice)
     if place is Place.STRANGE:
         return state, ()
-    if message is None:
-        return state.having(sa), ()
     if isinstance(state.terms, ResponderConfig):
         sa = replace(sa, peer=source)  # a NAT may have given the client another port (RFC 7296 §2.23)
-    state = _heard(state.having(sa), now)
-    match place:
-        case Place.REPEATED:
-            return state, repeat(sa)
-        case Place.FRESH:
-            return _on_request(state, sa, message, now, dice)
+    match place, message:
+        case Place.REPEATED, _:
+            return state, repeat(sa)  # anybody can say it again: no sign of life
+        case _, None:
+            return state.having(sa), ()
+        case Place.FRESH, _:
+            return _on_request(_heard(state.having(sa), now), sa, message, now, dice)
         case _:
-            return _on_answer(state, sa, message, now, dice)
+            return _on_answer(_heard(state.having(sa), now), sa, message, now, dice)
 
 
 def _on_request(state: Established, sa: IkeSa, message: Message, now: Instant, dice: Dice) -> tuple[State, Effects]:
@@ -178,7 +177,7 @@ def pursue(state: Established, now: Instant, dice: Dice) -> tuple[State, Effects
 
 def _tick(state: Established, now: Instant, dice: Dice) -> tuple[State, Effects]:
     state, effects = upkeep.forget(state, now)
-    if now.boot >= min([state.ike_stop_at, *(one.stop_at for one in state.children if one.phase is not Phase.RETIRED)]):
+    if now.boot >= min([state.ike_stop_at, *(one.stop_at for one in state.children if one.until is None)]):
         error = PeerError("the keys are too old and could not be renewed", code="limit.reached")
         ended, told = upkeep.end(state, error, "us", now, dice)
         return ended, (*effects, *told)

@@ -9,6 +9,7 @@ from ike.fragment import seal_fragments
 from ike.message import Header, Message
 from ike.payloads import Notify, Payload
 from ike.registry import ExchangeType, NotifyType, ProtocolId
+from ike.sealing import Envelope
 from ike.state import IkeSa, Task
 from ike.window import Place, Schedule
 
@@ -68,14 +69,24 @@ def resend(sa: IkeSa, now: Instant) -> tuple[IkeSa, Effects] | None:
 def hear(sa: IkeSa, header: Header, datagram: bytes) -> tuple[IkeSa, Place, Message | None]:
     """Open a datagram of this SA if its place in the window allows; None while fragments are missing.
 
-    Whatever the sender could not have sealed raises PeerError and changes nothing.
+    A repeated request is recognised and not read again. Whatever the sender could not have sealed
+    raises PeerError and changes nothing.
     """
     place = sa.window.place(header.message_id, header.response)
     if place is Place.STRANGE or header.initiator == sa.initiator or not _belongs(sa, header):
         return sa, Place.STRANGE, None
+    if place is Place.REPEATED:
+        return sa, place if _asks_again(sa, datagram) else Place.STRANGE, None
     collector = sa.window.answers if header.response else sa.window.requests
     collector, message = collector.add(datagram, sa.inward)
     return replace(sa, window=sa.window.collecting(collector, header.response)), place, message
+
+
+def _asks_again(sa: IkeSa, datagram: bytes) -> bool:
+    """Tell whether a repeated request wants its answer again: of fragments only the first does (RFC 7383 §2.6.1)."""
+    envelope = Envelope.decode(datagram, sa.inward)
+    envelope.open(sa.inward)
+    return envelope.number == 1
 
 
 def _belongs(sa: IkeSa, header: Header) -> bool:

@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from ike import closing, established, upkeep
+from ike.chain import NO_SPI
 from ike.config import Config, Dice, Endpoint, Instant, ResponderConfig
+from ike.crypto import IntegrityError
 from ike.deadlines import deadlines
 from ike.effects import (
     Close,
@@ -136,7 +138,12 @@ def _on_auth_answer(state: AuthSent, datagram: bytes, now: Instant, dice: Dice) 
     header = decode_header(datagram)
     if not header.response:
         return state, ()
-    sa, place, message = hear(state.sa, header, datagram)
+    try:
+        sa, place, message = hear(state.sa, header, datagram)
+    except IntegrityError:
+        raise
+    except PeerError as error:
+        return proving.on_nonsense(state, error, now, dice)
     if place is not Place.ANSWER:
         return state, ()
     state = replace(state, sa=sa)
@@ -147,7 +154,7 @@ def _on_init_request(
     state: Listening, datagram: bytes, source: Endpoint, now: Instant, dice: Dice
 ) -> tuple[State, Effects]:
     header = decode_header(datagram)
-    fresh = header.initiator and not header.response and header.spi_r == opening.NO_SPI and not header.message_id
+    fresh = header.initiator and not header.response and header.spi_r == NO_SPI and not header.message_id
     if not fresh or header.exchange != ExchangeType.IKE_SA_INIT:
         return state, ()
     return answering.on_init(state, datagram, source, now, dice)

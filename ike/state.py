@@ -101,7 +101,7 @@ class Phase(Enum):
     """What becomes of a Child SA."""
 
     LIVE = auto()
-    REPLACED = auto()  # the peer deletes it
+    REPLACED = auto()  # the peer deletes it; if it has not by `until`, we do
     DOOMED = auto()  # we delete it
     RETIRED = auto()  # deleted; late packets may still arrive until `until`
 
@@ -143,12 +143,28 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Setbacks:
+    """What the earlier tries of one attempt met: proofs of the gateway's that did not fit, and refusals of ours.
+
+    `rough` says that something had to be sent twice: the path loses or damages.
+    """
+
+    unproven: int = 0
+    rejected: int = 0
+    rough: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether somebody may be meddling with IKE_SA_INIT."""
+        return bool(self.unproven or self.rejected)
+
+
+@dataclass(frozen=True, slots=True)
 class InitSent:
     """IKE_SA_INIT is out; `attempts` has the latest last.
 
-    `doubts` counts the tries whose proofs did not fit, perhaps because somebody
-    meddled with IKE_SA_INIT; a session in doubt takes a cookie only when its
-    retransmission is due, so that a forged demand cannot overtake a good answer.
+    A session in doubt takes a cookie only when its retransmission is due, so that
+    a forged demand cannot overtake a good answer.
     """
 
     config: Config
@@ -160,7 +176,7 @@ class InitSent:
     cookie: bytes = field(default=b"", repr=False)
     cookies: int = 0
     group_changes: int = 0
-    doubts: int = 0
+    setbacks: Setbacks = Setbacks()
     noted: Noted | None = None
 
 
@@ -184,7 +200,7 @@ class AuthSigning:
     started: float
     sa: IkeSa
     opening: Opening
-    doubts: int
+    setbacks: Setbacks
     ticket: int
     scheme: SignatureScheme
 
@@ -197,7 +213,7 @@ class AuthSent:
     started: float
     sa: IkeSa
     opening: Opening
-    doubts: int
+    setbacks: Setbacks
     child_spi: int
     offer: SecurityAssociation
 

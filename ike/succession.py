@@ -40,7 +40,9 @@ def on_request(
     state: Established, sa: IkeSa, message: Message, now: Instant, dice: Dice
 ) -> tuple[Established, Effects]:
     """Answer the peer's wish for the successor of the IKE SA (RFC 7296 §2.25.2)."""
-    if sa is not state.ike or isinstance(sa.task, RekeyingChild | DeletingChild | Leaving):
+    collided = isinstance(sa.task, RekeyingIke) and sa.task.rival is not None
+    busy = collided or isinstance(sa.task, RekeyingChild | DeletingChild | Leaving)
+    if sa.name != state.ike.name or busy or len(state.others) >= MOST_OTHERS:
         return _refuse(state, sa, message, NotifyType.TEMPORARY_FAILURE, dice)
     IKE.check(message.payloads)
     chosen = choose(one(message.payloads, SecurityAssociation).proposals, state.terms.ike_proposals)
@@ -130,3 +132,7 @@ def _refuse(
 ) -> tuple[Established, Effects]:
     sa, effects = refuse(sa, message.header, why, dice, data=data)
     return state.having(sa), effects
+
+
+# Our choice: a gateway that rekeys faster than replaced IKE SAs go has to wait
+MOST_OTHERS = 64

@@ -69,13 +69,12 @@ def on_child_deleted(state: Established, task: DeletingChild, now: Instant) -> t
 
 
 def forget(state: Established, now: Instant) -> tuple[Established, Effects]:
-    """Drop what has lingered long enough."""
-    due = tuple(child for child in state.children if child.until is not None and child.until <= now.boot)
-    if due:
-        state = replace(state, children=tuple(child for child in state.children if child not in due))
-    if any(sa.until is not None and sa.until <= now.boot for sa in state.others):
-        state = replace(state, others=tuple(sa for sa in state.others if sa.until is None or sa.until > now.boot))
-    return state, tuple(RemoveChild(child.sa.spi_in, child.sa.spi_out) for child in due)
+    """Drop what has lingered long enough; what the peer should have deleted by now is ours to delete."""
+    others = tuple(sa for sa in state.others if not _is_due(sa, now))
+    gone = tuple(child for child in state.children if _is_due(child, now) and child.phase is Phase.RETIRED)
+    children = tuple(_doomed_if_due(child, now) for child in state.children if child not in gone)
+    state, told = _send_on_newest(replace(state, others=others, children=children))
+    return state, (*told, *(RemoveChild(child.sa.spi_in, child.sa.spi_out) for child in gone))
 
 
 def end(
@@ -139,6 +138,14 @@ def _retire(
         state = state.keeping(_retired(state, child, now))
     state, told = _send_on_newest(state)
     return state, tuple(gone), told
+
+
+def _is_due(one: IkeSa | Child, now: Instant) -> bool:
+    return one.until is not None and one.until <= now.boot
+
+
+def _doomed_if_due(child: Child, now: Instant) -> Child:
+    return replace(child, phase=Phase.DOOMED, outbound=False, until=None) if _is_due(child, now) else child
 
 
 def _send_on_newest(state: Established) -> tuple[Established, Effects]:

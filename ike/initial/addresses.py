@@ -22,6 +22,8 @@ def accept(config: Config, reply: Configuration | None) -> Handout:
     if reply is None or reply.kind != CfgType.REPLY:
         silent = (Note("address.absent", "the gateway handed out no address"),) if config.want_address else ()
         return (), (), silent
+    if not config.want_address:
+        return (), (), (Note("address.unasked", "the gateway handed out what nobody asked for; it is left out"),)
     addresses = _values(reply, CfgAttribute.INTERNAL_IP4_ADDRESS)
     for address in addresses:
         if not _acceptable(address, config.address_bounds or PRIVATE):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from ike.association import NONCE_SIZE, first_ike_sa, ike_spi
+from ike.chain import NO_SPI
 from ike.config import Config, Dice, Endpoint, Instant
 from ike.crypto import generate, sha1
 from ike.effects import Down, Effects, Note, Transmit
@@ -21,19 +22,19 @@ from ike.payloads import KeyExchange, Nonce, Notify, Payload, SecurityAssociatio
 from ike.proposal import check_chosen, groups, with_spi
 from ike.proposal import format as words
 from ike.registry import ExchangeType, Group, HashAlgorithm, NotifyType, name_of
-from ike.state import Attempt, Closed, IkeSa, InitSent, Noted, Opening, State
+from ike.state import Attempt, Closed, IkeSa, InitSent, Noted, Opening, Setbacks, State
 from ike.window import Pending
 
 
 def connect(
-    config: Config, now: Instant, dice: Dice, *, started: float | None = None, doubts: int = 0
+    config: Config, now: Instant, dice: Dice, *, started: float | None = None, setbacks: Setbacks | None = None
 ) -> tuple[InitSent, Effects]:
     """Send the first IKE_SA_INIT; `started` is when the whole attempt began, if this is not its first try."""
     spi, nonce, group = ike_spi(dice), dice(NONCE_SIZE), groups(config.ike_proposals)[0]
     attempt = _attempt(config, spi, nonce, Attempt(group, generate(group, dice), b""))
     begun = now.boot if started is None else started
     pending = _pending(config, attempt, now)
-    state = InitSent(config, begun, spi, nonce, (attempt,), pending, doubts=doubts)
+    state = InitSent(config, begun, spi, nonce, (attempt,), pending, setbacks=setbacks or Setbacks())
     return state, _transmit(state)
 
 
@@ -94,7 +95,8 @@ def on_tick(state: InitSent, now: Instant) -> tuple[State, Effects]:
     again = state.pending.again(now.boot)
     if again is None or now.boot >= state.started + state.config.timers.attempt:
         return Closed(), (Down(unreachable(state), "us"),)
-    if state.doubts and state.cookie and not state.cookies:
+    state = replace(state, setbacks=replace(state.setbacks, rough=True))
+    if state.setbacks.doubtful and state.cookie and not state.cookies:
         return _retry(replace(state, cookies=1), state.attempts[-1], now)
     return replace(state, pending=again), _transmit(state)
 
@@ -143,7 +145,7 @@ def _on_cookie(state: InitSent, cookie: bytes, now: Instant) -> tuple[State, Eff
     """Echo the cookie in front of the unchanged request (RFC 7296 §2.6)."""
     if not 0 < len(cookie) <= LONGEST_COOKIE or cookie == state.cookie or state.cookies >= MOST_COOKIES:
         return state, ()
-    if state.doubts:
+    if state.setbacks.doubtful:
         return replace(state, cookie=cookie, cookies=0), ()
     return _retry(replace(state, cookie=cookie, cookies=state.cookies + 1), state.attempts[-1], now)
 
@@ -197,10 +199,9 @@ def _transmit(state: InitSent) -> Effects:
     return tuple(Transmit(datagram, to) for datagram in state.pending.datagrams)
 
 
-# Fixed by RFC 7296 §1.2, §2.6, §2.23, §3.1
+# Fixed by RFC 7296 §1.2, §2.6
 LONGEST_COOKIE = 64
 GROUP_SIZE = 2
-NO_SPI = b"\0" * 8
 
 # Our choices
 NOWHERE = Endpoint("240.0.0.0", 0)  # nothing is ever sent from here

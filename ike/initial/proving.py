@@ -45,7 +45,7 @@ from ike.proposal import Proposal, check_chosen
 from ike.proposal import format as words
 from ike.registry import ExchangeType, NotifyType, ProtocolId
 from ike.selectors import Selector, within
-from ike.state import AuthSent, AuthSigning, Closed, Closing, IkeSa, InitSent, Leaving, Opening, State
+from ike.state import AuthSent, AuthSigning, Closed, Closing, IkeSa, InitSent, Leaving, Opening, Setbacks, State
 
 
 def begin(state: InitSent, sa: IkeSa, start: Opening) -> tuple[State, Effects]:
@@ -56,7 +56,7 @@ def begin(state: InitSent, sa: IkeSa, start: Opening) -> tuple[State, Effects]:
     except ConfigError as error:
         return Closed(), (Down(error, "us"),)
     octets = signed_octets(start.request, start.nr, prf(prf_of(sa)), sa.keys.sk_pi, _claim(config).encode())
-    waiting = AuthSigning(config, state.started, sa, start, state.doubts, opening.TICKET, scheme)
+    waiting = AuthSigning(config, state.started, sa, start, state.setbacks, opening.TICKET, scheme)
     return waiting, (Sign(opening.TICKET, scheme, octets),)
 
 
@@ -83,7 +83,7 @@ def on_signed(state: AuthSigning, signed: Signed, now: Instant, dice: Dice) -> t
         TsResponder(config.remote_selectors),
     )
     sa, effects = ask(state.sa, ExchangeType.IKE_AUTH, payloads, None, config.timers.schedule, now, dice)
-    sent = AuthSent(config, state.started, sa, state.opening, state.doubts, spi, offer)
+    sent = AuthSent(config, state.started, sa, state.opening, state.setbacks, spi, offer)
     return sent, effects
 
 
@@ -97,15 +97,22 @@ def on_answer(state: AuthSent, message: Message, now: Instant, dice: Dice) -> tu
     except PeerError as error:
         # RFC 7296 §2.21.2 allows to tell the peer so, in an exchange of its own
         left, effects = _leave(state, Notify(NotifyType.AUTHENTICATION_FAILED), error, now, dice)
-        if error.code != "gateway.signature" or state.doubts >= MOST_DOUBTS:
+        met = replace(state.setbacks, unproven=state.setbacks.unproven + 1)
+        if error.code != "gateway.signature" or met.unproven > _most(met):
             return left, effects
-        again, more = restart(state, now, dice, doubts=1)
+        again, more = restart(replace(state, setbacks=met), error.detail, now, dice)
         return again, (*effects, *more)
     try:
         return _on_proven(state, proof, message, now, dice)
     except PeerError as error:
         by: Literal["us", "peer"] = "peer" if complaint(message.payloads) else "us"
         return _leave(state, Delete(ProtocolId.IKE), error, now, dice, by)
+
+
+def on_nonsense(state: AuthSent, error: PeerError, now: Instant, dice: Dice) -> tuple[State, Effects]:
+    """Give up a gateway whose answer, sealed with the right keys, cannot be read (RFC 7296 §2.21.2)."""
+    said = Notify(NotifyType.INVALID_SYNTAX if error.notify is None else error.notify, error.notify_data)
+    return _leave(replace(state, sa=settle(state.sa)), said, error, now, dice)
 
 
 def give_up_at(state: AuthSigning | AuthSent) -> float:
@@ -119,18 +126,20 @@ def on_tick(state: AuthSent, now: Instant, dice: Dice) -> tuple[State, Effects]:
     worn_out = pending is not None and now.boot >= pending.due and pending.sent >= tries
     resent = None if worn_out else resend(state.sa, now)
     if resent is None:
-        return restart(state, now, dice)
+        return restart(state, "IKE_AUTH gets no answer", now, dice)
     sa, effects = resent
+    if effects:
+        state = replace(state, setbacks=replace(state.setbacks, rough=True))
     return replace(state, sa=sa), effects
 
 
-def restart(state: AuthSent, now: Instant, dice: Dice, *, doubts: int = 0) -> tuple[State, Effects]:
+def restart(state: AuthSent, why: str, now: Instant, dice: Dice) -> tuple[State, Effects]:
     """Begin again with fresh values: what both ends heard of IKE_SA_INIT may differ, and only this can cure it."""
     if now.boot >= give_up_at(state):
         error = PeerError("the gateway stopped answering during authentication", code="gateway.unreachable")
         return Closed(), (Down(error, "us"),)
-    again, effects = opening.connect(state.config, now, dice, started=state.started, doubts=state.doubts + doubts)
-    return again, (Note("attempt.again", "IKE_AUTH came to nothing, the attempt starts afresh"), *effects)
+    again, effects = opening.connect(state.config, now, dice, started=state.started, setbacks=state.setbacks)
+    return again, (Note("attempt.again", f"{why}: the attempt starts afresh"), *effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +217,15 @@ def _on_rejection(state: AuthSent, message: Message, now: Instant, dice: Dice) -
     if error is None:
         silent = PeerError("the gateway did not prove who it is", code="gateway.signature")
         return _leave(state, Notify(NotifyType.AUTHENTICATION_FAILED), silent, now, dice)
-    if error.kind == NotifyType.AUTHENTICATION_FAILED and state.doubts < MOST_DOUBTS:
-        return restart(state, now, dice, doubts=1)
-    return Closed(), (Down(opening.refusal(error), "peer"),)
+    refused = opening.refusal(error)
+    met = replace(state.setbacks, rejected=state.setbacks.rejected + 1)
+    if error.kind == NotifyType.AUTHENTICATION_FAILED and met.rejected <= _most(met):
+        return restart(replace(state, setbacks=met), refused.detail, now, dice)
+    return Closed(), (Down(refused, "peer"),)
+
+
+def _most(met: Setbacks) -> int:
+    return MOST_ON_A_ROUGH_PATH if met.rough else MOST_SETBACKS
 
 
 def _leave(
@@ -226,6 +241,7 @@ def _leave(
     return Closing(config, sa, None, now.boot + config.timers.farewell, error, by), effects
 
 
-# Our choice: a proof that does not fit is asked for again so many times, because it covers parts of IKE_SA_INIT
-# that the keys do not, and those may have been damaged on the way
-MOST_DOUBTS = 3
+# Our choices: a proof that does not fit, the gateway's or ours, is made anew so many times, because it covers parts of
+# IKE_SA_INIT that the keys do not, and those may have been damaged on the way; the more likely, the rougher the path
+MOST_SETBACKS = 1
+MOST_ON_A_ROUGH_PATH = 3
