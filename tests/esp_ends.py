@@ -6,6 +6,7 @@ network is never touched.
 
 import ctypes
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -156,6 +157,19 @@ def _end(name: str, number: int, mtu: int, cleanup: ExitStack, options: _Options
         cleanup.callback(close)
     pump.start()
     return End(name, outer, inner, inner6, udp, ours, pump)
+
+
+def lost(ping: str) -> str:
+    """Read what part of the pings was lost, in per cent."""
+    found = re.search(r"([\d.]+)% packet loss", ping)
+    assert found, ping
+    return found[1]
+
+
+def refused(end: End, *causes: str) -> int:
+    """Count the packets that an end dropped for some causes."""
+    drops = end.pump.stats().drops
+    return sum(drops[cause] for cause in causes)
 
 
 def ip(*arguments: str) -> None:

@@ -1,22 +1,16 @@
 """The pump between real TUN devices and sockets, in namespaces that the test made."""
 
-import contextlib
 import hashlib
 import os
-import re
 import socket
-import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from agent.network.tun import open_tun
-from esp import Cipher, Pump, _native, frame, unframe
-from tests.esp_ends import End, bound_udp, inside, ip, two_ends, until
+from esp import Cipher, _native, frame, unframe
+from tests.esp_ends import End, bound_udp, ip, lost, refused, two_ends, until
 
 pytestmark = pytest.mark.lab
 
@@ -31,12 +25,6 @@ def ends() -> Iterator[tuple[End, End]]:
         near.tell(0x1001, KEY)
         far.tell(0x2001, OTHER_KEY)
         yield near, far
-
-
-def lost(ping: str) -> str:
-    found = re.search(r"([\d.]+)% packet loss", ping)
-    assert found, ping
-    return found[1]
 
 
 @pytest.mark.parametrize("cipher", list(Cipher))
@@ -165,11 +153,6 @@ def test_no_flipped_datagram_is_accepted(ends: tuple[End, End]) -> None:
         until(lambda: far.pump.stats().packets_in == 1, "the true packet is accepted")
 
 
-def refused(end: End, *causes: str) -> int:
-    drops = end.pump.stats().drops
-    return sum(drops[cause] for cause in causes)
-
-
 def icmp_to(end: End) -> bytes:
     addresses = socket.inet_aton(end.peer.inner) + socket.inet_aton(end.inner)
     return bytes.fromhex("4500001c00000000401166b3") + addresses + bytes.fromhex("0035003500080000")
@@ -204,110 +187,6 @@ def test_packets_without_an_sa_or_outside_its_selectors_are_counted(ends: tuple[
     near.ping("-W", "0.1")
     until(lambda: near.pump.stats().drops["no_sa"] >= 1, "the packet without an SA is counted")
     assert far.pump.stats().packets_in == 0
-
-
-def test_a_peer_without_a_route_is_a_counted_drop(ends: tuple[End, End]) -> None:
-    near, _ = ends
-    near.pump.install_outbound(near.sends(0x1002, KEY), ("192.0.2.1", 4500))
-    near.ike.send(frame("192.0.2.1", 4500, b"lost"))
-    near.ping("-W", "0.1")
-    until(lambda: near.pump.stats().drops["unreachable"] >= 2, "both sends are counted")
-    near.tell(0x1003, OTHER_KEY)
-    assert lost(near.ping()) == "0"
-
-
-def test_a_refused_port_is_a_counted_drop(ends: tuple[End, End]) -> None:
-    near, far = ends
-    near.udp.connect((far.outer, CLOSED_PORT))
-    near.pump.install_outbound(near.sends(0x1002, KEY), (far.outer, CLOSED_PORT))
-    near.ping("-c", "3", "-i", "0.01", "-W", "0.1")
-    until(lambda: near.pump.stats().drops["unreachable"] >= 1, "the refusal is counted", 2)
-    assert near.pump.failed is None
-
-
-def reported_udp(address: str) -> socket.socket:
-    """Open a socket that keeps a report of every refused datagram."""
-    made = bound_udp(address)
-    made.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-    return made
-
-
-def test_reports_of_refused_datagrams_that_nobody_reads_keep_no_processor_busy() -> None:
-    with two_ends(bound=reported_udp) as (near, far):
-        near.tell(0x1001, KEY)
-        far.tell(0x2001, OTHER_KEY)
-        for _ in range(3):
-            near.ike.send(frame(far.outer, CLOSED_PORT, b"knock"))
-        assert lost(near.ping()) == "0"
-        before = processor_seconds()
-        threading.Event().wait(0.5)
-        assert processor_seconds() - before < 0.1
-
-
-def processor_seconds() -> float:
-    ticks = 0
-    for task in Path("/proc/self/task").iterdir():
-        name, _, fields = task.joinpath("stat").read_text().partition(") ")
-        if name.endswith("(sekisho-esp"):
-            ticks += sum(map(int, fields.split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def test_a_path_smaller_than_the_packet_is_a_counted_drop(ends: tuple[End, End]) -> None:
-    near, _ = ends
-    near.udp.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
-    ip("-n", near.namespace, "link", "set", "wire", "mtu", "1300")
-    near.ping("-s", "1372", "-W", "0.1")
-    until(lambda: near.pump.stats().drops["too_big"] == 1, "the large packet is counted")
-    assert lost(near.ping()) == "0"
-
-
-def test_a_slow_ike_side_never_holds_up_packets(ends: tuple[End, End]) -> None:
-    near, far = ends
-    with far.inside(lambda: bound_udp(far.outer)) as flood:
-        for _ in range(3000):
-            flood.sendto(bytes(4) + bytes(1000), near.address)
-        until(lambda: near.pump.stats().drops["ike_backlog"] > 0, "the backlog is counted")
-    assert lost(near.ping()) == "0"
-
-
-@pytest.mark.parametrize("side", ["network", "device"])
-def test_a_flood_holds_up_neither_orders_nor_ike_nor_stopping(ends: tuple[End, End], side: str) -> None:
-    near, far = ends
-    flooded = far if side == "network" else near
-    over, target = threading.Event(), far.address if side == "network" else (far.inner, CLOSED_PORT)
-    floods = [threading.Thread(target=near.inside, args=(partial(flood, target, over),)) for _ in range(2)]
-    for each in floods:
-        each.start()
-    try:
-        until(lambda: received(flooded) > 20_000, "the flood is on")
-        with near.inside(lambda: bound_udp(near.outer)) as gateway:
-            for spi in range(0x3001, 0x3041):
-                assert seconds(partial(flooded.pump.install_inbound, flooded.receives(spi, os.urandom(36)))) < 0.5
-                flooded.ike.send(frame(near.outer, gateway.getsockname()[1], b"request"))
-                assert seconds(partial(gateway.recv, 100)) < 0.5
-        assert seconds(flooded.pump.stop) < 0.5
-    finally:
-        over.set()
-        for each in floods:
-            each.join()
-
-
-def flood(target: tuple[str, int], over: threading.Event) -> None:
-    with bound_udp("0.0.0.0") as source, contextlib.suppress(OSError):  # the device goes with its pump
-        while not over.is_set():
-            source.sendmsg([b"\xff" * 60_000], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", 1000))], 0, target)
-
-
-def received(end: End) -> int:
-    stats = end.pump.stats()
-    return stats.packets_out + stats.drops["unknown_spi"]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.monotonic()
-    work()
-    return time.monotonic() - start
 
 
 def test_the_sa_in_use_moves_to_another_peer_with_its_numbers(ends: tuple[End, End]) -> None:
@@ -347,109 +226,6 @@ def test_an_inbound_spi_is_never_installed_twice(ends: tuple[End, End]) -> None:
         far.pump.install_inbound(far.receives(0x1001, KEY))
 
 
-def test_a_removed_interface_ends_the_pump_aloud(ends: tuple[End, End]) -> None:
-    near, _ = ends
-    ip("-n", near.namespace, "link", "del", "inner0")
-    assert near.ike.recv(10) == b""
-    assert "TUN device is gone" in (near.pump.failed or "")
-    with pytest.raises(RuntimeError, match="not running"):
-        near.tell(0x1002, KEY)
-    near.pump.remove_inbound(0x2001)
-    near.pump.remove_outbound()
-
-
-def test_an_interface_that_is_down_drops_but_does_not_end_the_pump(ends: tuple[End, End]) -> None:
-    near, far = ends
-    ip("-n", far.namespace, "link", "set", "inner0", "down")
-    near.ping("-W", "0.1")
-    until(lambda: far.pump.stats().drops["tun_down"] >= 1, "the packet is counted")
-    assert far.pump.failed is None
-
-
-def test_a_closed_ike_socket_ends_the_pump(ends: tuple[End, End]) -> None:
-    near, _ = ends
-    near.ike.close()
-    until(lambda: near.pump.failed == "the IKE socket was closed", "the pump ends")
-
-
-def test_an_ike_socket_closed_with_messages_unread_is_no_riddle(ends: tuple[End, End]) -> None:
-    near, far = ends
-    far.ike.send(frame(*near.address, b"unread"))
-    assert unframe(near.ike.recv(100, socket.MSG_PEEK))[2] == b"unread"
-    near.ike.close()
-    until(lambda: near.pump.failed == "the IKE socket was closed", "the pump ends")
-
-
-def test_stopping_is_idempotent_and_final(ends: tuple[End, End]) -> None:
-    near, _ = ends
-    for _ in range(3):
-        near.pump.stop()
-    assert near.pump.failed is None
-    assert near.ike.recv(10) == b""
-    with pytest.raises(RuntimeError, match="started before"):
-        near.pump.start()
-
-
-def test_a_farewell_handed_over_before_stopping_still_goes_out(ends: tuple[End, End]) -> None:
-    near, far = ends
-    for _ in range(20):
-        near.ike.send(frame(*far.address, b"farewell"))
-    near.pump.stop()
-    assert [unframe(far.ike.recv(100))[2] for _ in range(16)] == [b"farewell"] * 16
-
-
-def test_no_descriptor_and_no_thread_outlives_its_pump(ends: tuple[End, End]) -> None:
-    near, _ = ends
-
-    def once() -> None:
-        tun = open_tun("spare%d", vnet_hdr=True)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs, bound_udp("127.0.0.1") as udp:
-            pump = Pump(tun=tun.fd, udp=udp.fileno(), ike=theirs.fileno())
-            tun.close()
-            pump.start()
-            pump.install_inbound(near.receives(0x3001, KEY))
-            pump.stop()
-
-    near.inside(partial(repeat, once, 1))
-    before = open_descriptors(), threads()
-    for _ in range(20):
-        near.inside(partial(repeat, once, 10))
-    until(lambda: (open_descriptors(), threads()) <= before, "descriptors and threads are as before")
-
-
-def repeat(work: Callable[[], None], times: int) -> None:
-    for _ in range(times):
-        work()
-
-
-def open_descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def threads() -> int:
-    return sum(task.joinpath("comm").read_text() == "sekisho-esp\n" for task in Path("/proc/self/task").iterdir())
-
-
-def test_descriptors_of_the_wrong_kind_are_refused(ends: tuple[End, End]) -> None:
-    near, _ = ends
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    tun = inside(near.namespace, lambda: open_tun("spare%d", vnet_hdr=False))
-    good = {"tun": tun.fd, "udp": near.udp.fileno(), "ike": ours.fileno()}
-    for wrong in ({"tun": near.udp.fileno()}, {"udp": ours.fileno()}, {"ike": near.udp.fileno()}, {"tun": 99999}):
-        with pytest.raises(OSError, match="the "):
-            Pump(**{**good, **wrong})
-    with pytest.raises(ValueError, match="negative"):
-        Pump(**{**good, "tun": -1})
-    with pytest.raises(ValueError, match="keepalive"):
-        Pump(**good, keepalive=0)
-    for each in (ours, theirs, tun):
-        each.close()
-
-
-CLOSED_PORT = 9
-
-# Fixed by the kernel (linux/in.h, linux/udp.h, asm-generic/socket.h).
-IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVERR = 10, 2, 11
+# Fixed by the kernel (linux/in.h, asm-generic/socket.h).
 IPPROTO_UDPLITE = 136
-SO_NO_CHECK, UDP_SEGMENT = 11, 103
+SO_NO_CHECK = 11
