@@ -50,7 +50,10 @@ class Session:
     @classmethod
     def connect(cls, config: Config, now: Instant, dice: Dice) -> tuple[Self, Effects]:
         """Begin as the client."""
-        state, effects = opening.connect(config, now, dice)
+        try:
+            state, effects = opening.connect(config, now, dice)
+        except ConfigError as error:
+            return cls(Closed()), (Down(error, "us"),)
         return cls(state), effects
 
     @classmethod

@@ -22,6 +22,7 @@ from ike.effects import (
     Tick,
     Transmit,
 )
+from ike.errors import ConfigError
 from ike.message import Header, encode
 from ike.payloads import Notify
 from ike.registry import ExchangeType
@@ -169,3 +170,12 @@ def test_a_listening_gateway_ignores_everything_but_a_first_message() -> None:
         after, effects = listening.step(Datagram(encode(wrong, (Notify(40_000),)), SOURCE), pair.now, pair.dice)
         assert isinstance(after.state, Listening)
         assert effects == ()
+
+
+def test_an_anchor_that_cannot_be_read_ends_the_attempt_before_anything_is_sent() -> None:
+    pair = Pair()
+    session, effects = Session.connect(replace(client_config(), anchors=(b"no certificate",)), pair.now, pair.dice)
+    (down,) = effects
+    assert isinstance(down, Down)
+    assert isinstance(down.error, ConfigError)
+    assert session.deadline is None

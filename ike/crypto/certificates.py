@@ -27,7 +27,6 @@ class Certificate:
     der: bytes = field(repr=False)
     sha256: str
     key: PublicKey = field(repr=False)
-    key_hash: bytes = field(repr=False)  # SHA-1 of the SubjectPublicKeyInfo, as CERTREQ names it
     subject: Identity
     common_names: tuple[str, ...]
     names: tuple[Identity, ...]
@@ -42,6 +41,11 @@ class Certificate:
     def title(self) -> str:
         """How to call it in a sentence."""
         return self.subject.describe() or "without a subject"
+
+    @property
+    def key_hash(self) -> bytes:
+        """SHA-1 of its SubjectPublicKeyInfo, by which CERTREQ names an authority (RFC 7296 §3.7)."""
+        return sha1(self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def decode(der: bytes) -> Certificate:
@@ -79,13 +83,11 @@ def _decode(found: x509.Certificate) -> Certificate:
     usage = _extension(extensions, x509.KeyUsage)
     purposes = _extension(extensions, x509.ExtendedKeyUsage)
     alternatives = _extension(extensions, x509.SubjectAlternativeName)
-    spki = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     der = found.public_bytes(Encoding.DER)
     return Certificate(
         der=der,
         sha256=sha256(der).hex(),
         key=_key(found),
-        key_hash=sha1(spki),
         subject=Identity.dn(found.subject.public_bytes()),
         common_names=tuple(_common_names(found.subject)),
         names=tuple(_names(alternatives or ())),

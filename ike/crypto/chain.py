@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 
 from OpenSSL import crypto as openssl
 
@@ -69,9 +70,14 @@ def read_anchors(anchors: Sequence[bytes]) -> tuple[Certificate, ...]:
     if not anchors:
         raise ConfigError("no trust anchor is given")
     try:
-        return tuple(decode(anchor) for anchor in anchors)
+        return _decoded(tuple(anchors))
     except PeerError as error:
         raise ConfigError(f"a trust anchor cannot be used: {error.detail}") from error
+
+
+@lru_cache(maxsize=8)  # a policy's anchors are the same at every connect
+def _decoded(anchors: tuple[bytes, ...]) -> tuple[Certificate, ...]:
+    return tuple(decode(anchor) for anchor in anchors)
 
 
 def _build(

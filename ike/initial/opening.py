@@ -13,6 +13,7 @@ from ike.association import NONCE_SIZE, first_ike_sa, ike_spi
 from ike.chain import NO_SPI
 from ike.config import Config, Dice, Endpoint, Instant
 from ike.crypto import generate, sha1
+from ike.crypto.chain import read_anchors
 from ike.effects import Down, Effects, Note, Transmit
 from ike.errors import IkeError, PeerError
 from ike.grammar import INIT, complaint, name_notify, notified, one
@@ -30,6 +31,7 @@ def connect(
     config: Config, now: Instant, dice: Dice, *, started: float | None = None, setbacks: Setbacks | None = None
 ) -> tuple[InitSent, Effects]:
     """Send the first IKE_SA_INIT; `started` is when the whole attempt began, if this is not its first try."""
+    read_anchors(config.anchors)  # what cannot be trusted in the end ends it here, before anything is sent
     spi, nonce, group = ike_spi(dice), dice(NONCE_SIZE), groups(config.ike_proposals)[0]
     attempt = _attempt(config, spi, nonce, Attempt(group, generate(group, dice), b""))
     begun = now.boot if started is None else started
