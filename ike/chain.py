@@ -33,7 +33,6 @@ class Header:
     message_id: int
     initiator: bool  # sent by the original initiator of the IKE SA
     response: bool
-    higher_version: bool = field(default=False, compare=False)  # as read: the peer could speak a newer major version
     next_payload: int = field(default=PayloadType.NONE, compare=False)  # as read: SK, SKF or the first clear payload
 
 
@@ -63,7 +62,6 @@ def decode_header(datagram: bytes) -> Header:
         message_id,
         initiator=bool(flags & FLAG_INITIATOR),
         response=bool(flags & FLAG_RESPONSE),
-        higher_version=bool(flags & FLAG_VERSION),
         next_payload=next_payload,
     )
 
@@ -141,7 +139,7 @@ HEADER_SIZE = 28
 PAYLOAD_HEADER_SIZE = 4
 MAJOR_VERSION = 2
 VERSION = 0x20
-FLAG_INITIATOR, FLAG_VERSION, FLAG_RESPONSE = 0x08, 0x10, 0x20
+FLAG_INITIATOR, FLAG_RESPONSE = 0x08, 0x20
 FLAG_CRITICAL = 0x80
 NO_SPI = bytes(8)
 

@@ -1,11 +1,22 @@
-"""An X.501 name in DER, read far enough to show it to people; it never decides whether two names are equal."""
+"""An X.501 name in DER, taken apart and shown to people; it never decides whether two names are equal."""
+
+from dataclasses import dataclass
 
 from ike.errors import MalformedError
 from ike.wire import Reader
 
 
-def describe(der: bytes) -> str:
-    """Write a DER name as "C=JP, O=Hospital, CN=gateway", as encoded; a comma inside a value wears a backslash.
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One type and value of a name; `tag` says which kind of string the value is."""
+
+    kind: bytes
+    tag: int
+    value: bytes
+
+
+def read(der: bytes) -> tuple[tuple[Attribute, ...], ...]:
+    """Take a name apart into its relative names, each one attribute or more.
 
     Name ::= SEQUENCE OF SET OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }   (RFC 5280 §4.1.2.4)
     """
@@ -15,17 +26,28 @@ def describe(der: bytes) -> str:
     parts = []
     while names.remaining:
         relative = _element(names, SET)
+        attributes = []
         while relative.remaining:
-            parts.append(_attribute(_element(relative, SEQUENCE)))
-    return ", ".join(parts)
+            attributes.append(_attribute(_element(relative, SEQUENCE)))
+        parts.append(tuple(attributes))
+    return tuple(parts)
 
 
-def _attribute(body: Reader) -> str:
+def describe(der: bytes) -> str:
+    """Write a DER name as "C=JP, O=Hospital, CN=gateway", as encoded; a comma inside a value wears a backslash."""
+    return ", ".join(_shown(attribute) for relative in read(der) for attribute in relative)
+
+
+def _shown(attribute: Attribute) -> str:
+    text = attribute.value.decode(CODECS.get(attribute.tag, "utf-8"), "backslashreplace")
+    return f"{SHORT_NAMES.get(attribute.kind, attribute.kind.hex())}={text.replace(',', COMMA)}"
+
+
+def _attribute(body: Reader) -> Attribute:
     kind = _element(body, OBJECT_IDENTIFIER).rest()
     tag, value = _any(body)
     body.end()
-    text = value.rest().decode(CODECS.get(tag, "utf-8"), "backslashreplace")
-    return f"{SHORT_NAMES.get(kind, kind.hex())}={text.replace(',', COMMA)}"
+    return Attribute(kind, tag, value.rest())
 
 
 def _element(reader: Reader, wanted: int) -> Reader:

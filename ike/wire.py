@@ -31,10 +31,6 @@ class Reader:
         """Read four bytes."""
         return int.from_bytes(self._next(4))
 
-    def u64(self) -> int:
-        """Read eight bytes."""
-        return int.from_bytes(self._next(8))
-
     def take(self, size: int) -> bytes:
         """Read exactly `size` bytes."""
         return bytes(self._next(size))

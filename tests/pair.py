@@ -36,7 +36,7 @@ from ike.effects import (
 )
 from ike.exchange import answer, ask
 from ike.identity import Identity
-from ike.message import Header, decode_header, encode, open_sealed
+from ike.message import Header, decode_header, encode
 from ike.payloads import Payload
 from ike.registry import ExchangeType
 from ike.selectors import Selector
@@ -44,6 +44,7 @@ from ike.session import Session
 from ike.state import Closed, Established
 from ike.window import Schedule
 from tests.certificates import WALL, Authority, Issued
+from tests.ike_boxes import opened
 
 E = TypeVar("E")
 C = TypeVar("C", bound=Terms)
@@ -256,7 +257,7 @@ class Pair:
             assert isinstance(effect, Transmit)
             self.inject(effect.message, delay=0, port=4500)
         self.run(0.001)
-        return open_sealed(self.client.wire_out[answered], sa.inward).payloads
+        return opened(self.client.wire_out[answered], sa.inward).payloads
 
     def gateway_answers(self, words: tuple[Payload, ...]) -> None:
         """Have the established gateway answer the client's next request with whatever a test wants."""

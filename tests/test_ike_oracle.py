@@ -174,7 +174,7 @@ def test_we_read_scapys_proposals():
 
 
 def test_an_encrypted_payload_stands_where_scapy_and_rfc_5282_look_for_it():
-    datagram = message.seal(HEADER, (Nonce(PUBLIC[:32]),), BOXES[SUITES[0]], b"explicit")
+    (datagram,) = seal_fragments(HEADER, (Nonce(PUBLIC[:32]),), BOXES[SUITES[0]], 5000, lambda _: b"explicit")
     seen = oracle.IKEv2(datagram)[oracle.IKEv2_Encrypted]
     assert seen.next_payload == PayloadType.NONCE
     iv, sealed = bytes(seen.load[:8]), bytes(seen.load[8:])

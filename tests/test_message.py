@@ -15,7 +15,7 @@ from ike.errors import ConfigError, MalformedError, PeerError
 from ike.message import Header, Message
 from ike.payloads import Certificate, Eap, KeyExchange, Nonce, Notify, Unknown, VendorId
 from ike.registry import ExchangeType, NotifyType, PayloadType
-from tests.ike_boxes import BOXES, SUITES
+from tests.ike_boxes import BOXES, SUITES, opened, sealed
 from tests.ike_strategies import damaged, headers, octet, payloads
 
 INIT = Header(b"initiatr", bytes(8), ExchangeType.IKE_SA_INIT, 0, initiator=True, response=False)
@@ -34,8 +34,8 @@ def test_a_clear_message_survives_writing_and_reading(header, chain):
 @given(header=headers, chain=chains)
 def test_a_sealed_message_survives_writing_and_reading(suite, header, chain):
     box = BOXES[suite]
-    datagram = message.seal(header, chain, box, bytes(box.iv_size))
-    assert message.open_sealed(datagram, box) == Message(header, chain)
+    datagram = sealed(header, chain, box)
+    assert opened(datagram, box) == Message(header, chain)
 
 
 @given(damaged(st.builds(message.encode, headers, chains)) | st.binary(max_size=200))
@@ -48,30 +48,30 @@ def test_a_damaged_clear_message_is_a_value_or_the_senders_mistake(datagram):
 @given(data=st.data())
 def test_a_damaged_sealed_message_is_never_believed(suite, data):
     box = BOXES[suite]
-    datagram = message.seal(AUTH, data.draw(chains), box, bytes(box.iv_size))
+    datagram = sealed(AUTH, data.draw(chains), box)
     other = data.draw(damaged(st.just(datagram)).filter(lambda one: one != datagram))
     with pytest.raises(IntegrityError):
-        message.open_sealed(other, box)
+        opened(other, box)
 
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_no_single_bit_of_a_sealed_message_can_be_changed(suite):
     box = BOXES[suite]
-    datagram = message.seal(AUTH, (NONCE,), box, bytes(box.iv_size))
+    datagram = sealed(AUTH, (NONCE,), box)
     for place in range(len(datagram) * 8):
         forged = bytearray(datagram)
         forged[place // 8] ^= 1 << place % 8
         with pytest.raises(IntegrityError):
-            message.open_sealed(bytes(forged), box)
+            opened(bytes(forged), box)
 
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_no_sealed_message_can_be_shortened(suite):
     box = BOXES[suite]
-    datagram = message.seal(AUTH, (NONCE,), box, bytes(box.iv_size))
+    datagram = sealed(AUTH, (NONCE,), box)
     for size in range(len(datagram)):
         with pytest.raises(IntegrityError):
-            message.open_sealed(_sized(datagram[:size]), box)
+            opened(_sized(datagram[:size]), box)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -80,50 +80,50 @@ def test_what_an_authentic_peer_says_may_still_be_nonsense(suite, content, first
     box = BOXES[suite]
     datagram = _seal_raw(box, first, content)
     with suppress(MalformedError, PeerError):
-        assert message.open_sealed(datagram, box)
+        assert opened(datagram, box)
 
 
 def test_nonsense_from_the_peer_itself_is_not_taken_for_a_forgery():
     box = BOXES[SUITES[0]]
     with pytest.raises(MalformedError) as caught:
-        message.open_sealed(_seal_raw(box, PayloadType.NONCE, b"\x00\x00\x00\x03"), box)
+        opened(_seal_raw(box, PayloadType.NONCE, b"\x00\x00\x00\x03"), box)
     assert not isinstance(caught.value, IntegrityError)
     assert caught.value.notify == NotifyType.INVALID_SYNTAX
 
 
 def test_padding_longer_than_the_content_is_refused():
     box = BOXES[SUITES[0]]
-    sealed_content = message.seal(AUTH, (), box, bytes(8))
+    sealed_content = sealed(AUTH, (), box)
     aad = sealed_content[:32]
     with pytest.raises(MalformedError, match="padding"):
-        message.open_sealed(aad + bytes(8) + box.seal(bytes(8), aad, b"\x01"), box)
+        opened(aad + bytes(8) + box.seal(bytes(8), aad, b"\x01"), box)
 
 
 def test_a_sealed_message_may_carry_nothing():
     box = BOXES[SUITES[0]]
     probe = replace(AUTH, exchange=ExchangeType.INFORMATIONAL)
-    assert message.open_sealed(message.seal(probe, (), box, bytes(8)), box).payloads == ()
+    assert opened(sealed(probe, (), box), box).payloads == ()
 
 
 def test_a_payload_in_front_of_the_encrypted_one_is_refused():
     box = BOXES[SUITES[0]]
-    inner = message.seal(AUTH, (NONCE,), box, bytes(8))[28:]
+    inner = sealed(AUTH, (NONCE,), box)[28:]
     for count in (1, 64):
         clear = b"".join(bytes((PayloadType.SK if i == count - 1 else 200, 0, 0, 4)) for i in range(count))
         with pytest.raises(IntegrityError):
-            message.open_sealed(_frame(200, clear + inner), box)
+            opened(_frame(200, clear + inner), box)
 
 
 def test_an_encrypted_payload_is_never_read_as_a_clear_one():
     box = BOXES[SUITES[0]]
     with pytest.raises(MalformedError, match="encrypted payload among others"):
-        message.decode(message.seal(AUTH, (NONCE,), box, bytes(8)))
+        message.decode(sealed(AUTH, (NONCE,), box))
 
 
 def test_an_encrypted_payload_inside_an_encrypted_payload_is_refused():
     box = BOXES[SUITES[0]]
     with pytest.raises(MalformedError, match="encrypted payload among others"):
-        message.open_sealed(_seal_raw(box, PayloadType.SK, b"\x00\x00\x00\x04"), box)
+        opened(_seal_raw(box, PayloadType.SK, b"\x00\x00\x00\x04"), box)
 
 
 def test_a_header_is_read():
@@ -139,7 +139,6 @@ def test_a_higher_minor_version_and_the_version_flag_are_understood():
     datagram[17], datagram[19] = 0x2F, 0x18
     header = message.decode_header(bytes(datagram))
     assert header == INIT
-    assert header.higher_version
 
 
 @pytest.mark.parametrize("version", [0x00, 0x10, 0x11, 0x1F])

@@ -10,13 +10,8 @@ from ike.wire import Reader
 
 
 def test_numbers_are_read_in_network_order():
-    reader = Reader(bytes(range(1, 16)))
-    assert (reader.u8(), reader.u16(), reader.u32(), reader.u64()) == (
-        1,
-        0x0203,
-        0x04050607,
-        0x08090A0B0C0D0E0F,
-    )
+    reader = Reader(bytes(range(1, 8)))
+    assert (reader.u8(), reader.u16(), reader.u32()) == (1, 0x0203, 0x04050607)
     reader.end()
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from cryptography import x509
 
+from ike import distinguished
 from ike.crypto.certificates import Certificate, CertificateError
+from ike.distinguished import Attribute
 from ike.errors import ConfigError, MalformedError
 from ike.identity import Identity
 from ike.registry import IdType
-from ike.wire import Reader
 
 
 def match_identity(certificate: Certificate, wanted: Identity, allow_common_name: bool = False) -> None:
@@ -79,50 +80,21 @@ RelativeName = frozenset[tuple[bytes, str]]
 
 def _parts(der: bytes) -> list[RelativeName]:
     """Take a DER name apart: (type, text) pairs, whatever string type carries the text (RFC 5280 §7.1)."""
-    outer = Reader(der)
-    body = _element(outer, SEQUENCE)
-    outer.end()
-    parts = []
-    while body.remaining:
-        relative = _element(body, SET)
-        pairs = set()
-        while relative.remaining:
-            pairs.add(_attribute(_element(relative, SEQUENCE)))
-        parts.append(frozenset(pairs))
-    return parts
+    return [frozenset(map(_pair, relative)) for relative in distinguished.read(der)]
 
 
-def _attribute(body: Reader) -> tuple[bytes, str]:
-    kind = _element(body, OBJECT_IDENTIFIER).rest()
-    tag, value = _any(body)
-    body.end()
-    if tag not in TEXT_CODECS:
-        return kind, f"{tag:02x}:{value.rest().hex()}"
+def _pair(attribute: Attribute) -> tuple[bytes, str]:
+    if attribute.tag not in TEXT_CODECS:
+        return attribute.kind, f"{attribute.tag:02x}:{attribute.value.hex()}"
     try:
-        return kind, value.rest().decode(TEXT_CODECS[tag])
+        return attribute.kind, attribute.value.decode(TEXT_CODECS[attribute.tag])
     except UnicodeDecodeError as error:
         raise MalformedError("a name holds text that does not decode") from error
-
-
-def _element(reader: Reader, wanted: int) -> Reader:
-    tag, body = _any(reader)
-    if tag != wanted:
-        raise MalformedError(f"DER tag {tag:#x} where {wanted:#x} belongs")
-    return body
-
-
-def _any(reader: Reader) -> tuple[int, Reader]:
-    tag, length = reader.u8(), reader.u8()
-    if length > LONG_FORM:
-        length = int.from_bytes(reader.take(length - LONG_FORM))
-    return tag, reader.sub(length)
 
 
 # Our choice
 MAX_SHOWN = 4
 
 # Fixed by X.690 and RFC 5280 §4.1.2.4
-SEQUENCE, SET, OBJECT_IDENTIFIER = 0x30, 0x31, 0x06
-LONG_FORM = 0x80
 SPACE_AFTER_COMMA = re.compile(r"(?<!\\),\s+")
 TEXT_CODECS = {0x0C: "utf-8", 0x13: "ascii", 0x16: "ascii", 0x14: "latin-1", 0x1E: "utf-16-be", 0x1C: "utf-32-be"}
