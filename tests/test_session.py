@@ -1,6 +1,6 @@
 """The session as a whole: garbage never gets out of a step, and never changes what stands."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import cache
 
 from hypothesis import given, settings
@@ -27,7 +27,7 @@ from ike.message import Header, encode
 from ike.payloads import Notify
 from ike.registry import ExchangeType
 from ike.session import Session
-from ike.state import AuthSent, AuthSigning, Closing, Established, InitSent, Listening
+from ike.state import AnswerSigning, AuthSent, AuthSigning, Closing, Established, InitAnswered, InitSent, Listening
 from tests.ike_strategies import payloads
 from tests.pair import GATEWAY, Pair, client_config, gateway_config, unhurried
 
@@ -179,3 +179,25 @@ def test_an_anchor_that_cannot_be_read_ends_the_attempt_before_anything_is_sent(
     assert isinstance(down, Down)
     assert isinstance(down.error, ConfigError)
     assert session.deadline is None
+
+
+def test_no_state_shows_a_secret() -> None:
+    for name, session in sessions().items():
+        shown = repr(session)
+        for secret in filter(None, _secrets(session)):
+            assert repr(secret)[2:-1] not in shown, name
+            assert secret.hex() not in shown, name
+
+
+def _secrets(session: Session) -> list[bytes]:
+    """Collect every key and nonce that a state holds."""
+    match session.state:
+        case InitSent(nonce=nonce):
+            return [nonce]
+        case AuthSigning(sa=sa, opening=opening) | AuthSent(sa=sa, opening=opening):
+            return [*astuple(sa.keys), opening.ni, opening.nr]
+        case Established(ike=sa, children=children):
+            return [*astuple(sa.keys), *(key for one in children for key in (one.sa.key_in, one.sa.key_out))]
+        case InitAnswered(sa=sa) | AnswerSigning(sa=sa) | Closing(sa=sa):
+            return list(astuple(sa.keys))
+    return []
