@@ -227,6 +227,11 @@ class Pair:
         return next((end for end in reversed(self._gateways) if end.up), self._gateways[-1])
 
     @property
+    def gateways(self) -> tuple[End, ...]:
+        """Every session that the gateway opened."""
+        return tuple(self._gateways)
+
+    @property
     def now(self) -> Instant:
         """The virtual instant."""
         return Instant(self.boot, WALL + self.boot)

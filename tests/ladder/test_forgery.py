@@ -1,13 +1,15 @@
 """What somebody on the path can forge without the keys: it never ends an attempt and never touches an SA."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from ike.config import Endpoint
 from ike.effects import Datagram, InstallChild, Note, Transmit
 from ike.exchange import ask
-from ike.message import Header, encode
+from ike.message import Header, decode, decode_header, encode
 from ike.payloads import Delete, Notify, Payload
 from ike.registry import ExchangeType, Group, NotifyType, ProtocolId
 from ike.session import Session
@@ -134,3 +136,44 @@ def test_damage_is_noted_in_one_printable_clause() -> None:
     for note in pair.client.of(Note):
         assert note.detail.isprintable()
     assert pair.client.of(Note)
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["request", "answer"])
+def test_no_session_comes_of_a_first_message_that_lost_a_payload_on_the_way(from_client: bool) -> None:
+    # bidding down: AUTH covers both first messages whole (RFC 7296 §2.15)
+    for place in range(len(decode(_first_message(from_client)).payloads)):
+        assert_no_session(from_client, partial(_without, place=place))
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["request", "answer"])
+def test_no_session_comes_of_a_first_message_with_a_byte_changed_on_the_way(from_client: bool) -> None:
+    for place in range(len(_first_message(from_client))):
+        assert_no_session(from_client, partial(_with_bit, place=place))
+
+
+def assert_no_session(from_client: bool, change: Callable[[bytes], bytes]) -> None:
+    """Change every IKE_SA_INIT message of one end; neither end may come up."""
+
+    def on_wire(pair: Pair, of_client: bool, datagram: bytes) -> list[bytes]:
+        first = of_client is from_client and decode_header(datagram).exchange == ExchangeType.IKE_SA_INIT
+        return [change(datagram) if first else datagram]
+
+    pair = Pair(on_wire=on_wire)
+    pair.run(20)
+    pair.assert_nothing_installed()
+    assert not any(end.installed for end in pair.gateways)
+
+
+def _first_message(from_client: bool) -> bytes:
+    pair = Pair()
+    pair.run(0.02)
+    return (pair.client if from_client else pair.gateway).wire_out[0]
+
+
+def _without(datagram: bytes, place: int) -> bytes:
+    message = decode(datagram)
+    return encode(message.header, (*message.payloads[:place], *message.payloads[place + 1 :]))
+
+
+def _with_bit(datagram: bytes, place: int) -> bytes:
+    return datagram[:place] + bytes([datagram[place] ^ 1]) + datagram[place + 1 :]
