@@ -7,7 +7,8 @@ import pytest
 
 from agent.control.messages import AskStatus, Connect, Refused, Reply, Request, Status
 from agent.daemon.desk import Desk
-from agent.daemon.main import _network_key, _read_policy, _working
+from agent.daemon.main import _network_key, _working, main
+from agent.daemon.policy_file import read_policy
 from agent.daemon.records import Records
 from agent.daemon.settings import Settings, parse
 from agent.posture.policy import Policy
@@ -47,7 +48,7 @@ def test_a_daemon_that_stops_opens_nothing_more(tmp_path: Path):
 def read(path: Path, folder: Path) -> Policy | Problem:
     records = Records(folder / "events.jsonl", lambda: 1_800_000_000.0)
     try:
-        return _read_policy(path, records)
+        return read_policy(path, records)
     finally:
         records.close()
 
@@ -80,3 +81,24 @@ def test_a_key_for_pseudonyms_that_others_can_read_is_refused(tmp_path: Path):
     path.chmod(0o644)
     with pytest.raises(ValueError, match="can be read by other users"):
         _network_key(path)
+
+
+def test_a_policy_can_be_checked_without_a_daemon_and_every_error_is_told(tmp_path: Path, capsys):
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY)
+    assert main(["--check", "--policy", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: no errors; serial 1, sites: main\n"
+    path.write_text(POLICY.replace("serial: 1", "serial: none").replace("control:", "contrl:"))
+    assert main(["--check", "--policy", str(path)]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix(str(path)).split(":")[1] for line in told] == ["1", "3"]
+    assert "did you mean 'control'" in told[1]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"serial: 1\n" * 120_000])
+def test_a_policy_that_cannot_be_read_is_one_sentence(tmp_path: Path, capsys, content):
+    path = tmp_path / "policy.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["--check", "--policy", str(path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import esp
-from agent.daemon.passage import Edges, Machine, Passage, Voice
+from agent.daemon.passage import MOST_NOTES, Edges, Machine, Passage, Voice
 from agent.network.apply import Network, Undone
 from agent.network.tun import Tun
 from agent.posture.policy import load
@@ -22,7 +22,7 @@ from agent.tunnel.driver import Ended, Told, Tunnel
 from esp import Stats
 from ike.config import Instant
 from ike.crypto import SignatureScheme
-from ike.effects import Configure, Sign
+from ike.effects import Configure, Note, Sign
 from tests.pair import client_config
 from tests.test_daemon_small import POLICY
 
@@ -207,3 +207,15 @@ def test_a_pump_that_refuses_leaves_no_socket_behind():
     before = os.listdir("/proc/self/fd")
     asyncio.run(run())
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_flood_of_oddities_fills_no_log(tmp_path: Path, caplog):
+    async def run() -> None:
+        way = passage(tmp_path, StandInNetwork(tmp_path, Undone()))
+        for number in range(MOST_NOTES + 500):
+            way._told(Note("peer.malformed", f"oddity {number}"))
+
+    with caplog.at_level("INFO", logger="agent"):
+        asyncio.run(run())
+    assert len(caplog.records) == MOST_NOTES + 1
+    assert "further oddities" in caplog.records[-1].message

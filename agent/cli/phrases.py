@@ -42,7 +42,7 @@ STATES: Mapping[str, Words] = {
     "idle": Words("not connected", "未接続"),
     "looking": Words("checking this computer", "パソコンを検査中"),
     "refused": Words("refused", "接続拒否"),
-    "opening": Words("connecting", "接続中"),
+    "opening": Words("connecting", "接続処理中"),
     "open": Words("connected", "接続済み"),
     "closing": Words("disconnecting", "切断中"),
 }
@@ -98,6 +98,7 @@ LABELS: Mapping[str, Words] = {
     "since": Words("Since", "接続時間"),
     "traffic": Words("Traffic", "通信量"),
 }
+CLOSES_IN = Words("closes in {seconds} s", "あと{seconds}秒で切断します")
 SERIAL = Words("serial {serial}", "通し番号 {serial}")
 NO_POLICY = Words("none", "なし")
 IN_AND_OUT = Words("{received} in, {sent} out", "受信 {received}、送信 {sent}")

@@ -42,7 +42,9 @@ def standing(status: Status, language: Language) -> Iterator[str]:
 def headline(status: Status, language: Language) -> str:
     """Tell the state and the site on one line."""
     state = phrases.STATES[status.state].in_(language)
-    return f"Sekisho: {state}" + (f" ({safe(status.site)})" if status.site else "")
+    site = f" ({safe(status.site)})" if status.site else ""
+    left = "" if status.cut_in is None else f", {_closes_in(status.cut_in, language)}"
+    return f"Sekisho: {state}{site}{left}"
 
 
 def change(status: Status, clock: str, language: Language) -> str:
@@ -114,6 +116,10 @@ def _table(rows: Sequence[tuple[str, str]], language: Language) -> Iterator[str]
 def _width(text: str) -> int:
     """Count terminal columns: a Japanese character takes two."""
     return sum(2 if ord(character) >= FIRST_WIDE else 1 for character in text)
+
+
+def _closes_in(seconds: float, language: Language) -> str:
+    return phrases.CLOSES_IN.filled(seconds=f"{min(seconds, LONGEST_DURATION):.0f}").in_(language)
 
 
 def _seconds(milliseconds: float) -> str:

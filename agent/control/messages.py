@@ -100,7 +100,10 @@ class Tunnel:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of the gate, the site it is about, and the reasons that stand."""
+    """The state of the gate, the site it is about, and the reasons that stand.
+
+    `cut_in` is how many seconds are left to an open tunnel that these reasons will end.
+    """
 
     name: ClassVar[str] = "status"
     state: Literal["idle", "looking", "refused", "opening", "open", "closing"]
@@ -111,6 +114,7 @@ class Status:
     warnings: tuple[Reason, ...]
     reasons: tuple[Reason, ...]
     tunnel: Tunnel | None
+    cut_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

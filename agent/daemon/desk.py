@@ -142,12 +142,11 @@ async def _watch(checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
 
 def _differ(before: Status, after: Status) -> bool:
     """Tell whether anything but the traffic's counters changed."""
-    return (before.state, before.site, before.reasons, before.warnings) != (
-        after.state,
-        after.site,
-        after.reasons,
-        after.warnings,
-    )
+    return _essence(before) != _essence(after)
+
+
+def _essence(status: Status) -> tuple[object, ...]:
+    return status.state, status.site, status.reasons, status.warnings, status.cut_in is None
 
 
 def _status(checkpoint: Checkpoint) -> Status:
@@ -162,7 +161,14 @@ def _status(checkpoint: Checkpoint) -> Status:
         warnings=tuple(map(_reason, warnings)),
         reasons=tuple(map(_reason, _standing(state))),
         tunnel=None if carried is None else _tunnel(checkpoint, policy, carried),
+        cut_in=_cut_in(state, checkpoint.now()),
     )
+
+
+def _cut_in(state: gate.State, now: float) -> float | None:
+    if not isinstance(state, gate.Open) or state.cut_at is None:
+        return None
+    return max(0.0, state.cut_at - now)
 
 
 def _why(checkpoint: Checkpoint) -> Status:

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,16 +18,16 @@ from agent import events
 from agent.control.server import SecondDaemonError, Server
 from agent.daemon.checkpoint import Checkpoint
 from agent.daemon.desk import Desk
-from agent.daemon.files import own_folder, read_private, read_trusted, why_unreadable
+from agent.daemon.files import own_folder, read_private, why_unreadable
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Lookout
 from agent.daemon.passage import Machine
+from agent.daemon.policy_file import check_policy, read_policy
 from agent.daemon.records import Records
 from agent.daemon.secrecy import forbid_core_dumps
 from agent.daemon.settings import Settings, parse
 from agent.network.apply import Network
 from agent.network.errors import NetworkRefused
-from agent.posture.policy import Policy, PolicyErrors, load
 from agent.probes.wifi import NetworkManager
 from agent.problems import Problem, problem
 from ike.config import Instant
@@ -39,6 +38,8 @@ log = logging.getLogger("sekishod")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; the exit code is 0 after a clean end, 1 when it could not start, 2 for wrong usage."""
     settings = parse(argv)
+    if settings.check:
+        return check_policy(settings.policy)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for ours in ("agent", log.name):
         logging.getLogger(ours).setLevel(logging.DEBUG if settings.verbose else logging.INFO)
@@ -86,7 +87,7 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
     _recover(network)
     records = Records(settings.events, time.time)
     records.append(events.Started(version("sekisho")))
-    policy = _read_policy(settings.policy, records)
+    policy = read_policy(settings.policy, records)
     if isinstance(policy, Problem):
         desk.close_for(policy)
         yield
@@ -113,28 +114,6 @@ def _recover(network: Network) -> None:
             log.warning("left alone: %s", what)
 
 
-def _read_policy(path: Path, records: Records) -> Policy | Problem:
-    """Read the policy, or tell in the log all that is wrong with it and in one problem what to do."""
-    try:
-        text = read_trusted(path, LARGEST_POLICY)
-    except FileNotFoundError:
-        log.error("there is no policy at %s", path)
-        return problem("policy.missing", str(path))
-    except (OSError, ValueError) as error:
-        log.error("the policy cannot be read: %s", why_unreadable(error))
-        return problem("policy.invalid", why_unreadable(error))
-    digest = sha256(text).hexdigest()
-    try:
-        policy = load(text, str(path))
-    except PolicyErrors as wrong:
-        for one in wrong.errors:
-            log.error("policy: %s", one)
-        records.append(events.PolicyRefused(digest, len(wrong.errors)))
-        return problem("policy.invalid", str(wrong.errors[0]))
-    records.append(events.PolicyAccepted(policy.serial, digest))
-    return policy
-
-
 def _network_key(path: Path) -> bytes:
     """Read this device's own key for the pseudonyms of networks, and make it the first time."""
     with suppress(FileNotFoundError):
@@ -154,7 +133,6 @@ def _clock() -> Instant:
 
 
 # Our choices, in bytes.
-LARGEST_POLICY = 1 << 20
 KEY_SIZE = 32
 
 if __name__ == "__main__":

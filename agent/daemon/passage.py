@@ -108,6 +108,7 @@ class Passage:
         self._given: Configure | None = None
         self._answer: asyncio.Future[tuple[Summary, Configure]] = asyncio.get_running_loop().create_future()
         self._traffic = (0, 0)
+        self._notes = 0
         self.carried: Carried | None = None
 
     async def open(self) -> Carried:
@@ -194,9 +195,17 @@ class Passage:
             case Rekeyed(kind):
                 self._voice.rekeyed(events.RekeyKind(kind))
             case Note(code, detail):
-                log.info("%s: %s", code, detail)
+                self._note(code, detail)
             case Ended(trouble):
                 self._ended(trouble)
+
+    def _note(self, code: str, detail: str) -> None:
+        """Log an oddity, but let no flood of them fill a disk."""
+        self._notes += 1
+        if self._notes <= MOST_NOTES:
+            log.info("%s: %s", code, detail)
+        if self._notes == MOST_NOTES:
+            log.warning("further oddities on the way to this gateway are not logged")
 
     def _ended(self, trouble: Problem | None) -> None:
         if not self._answer.done():
@@ -252,4 +261,5 @@ async def resolve(name: str) -> str:
 # Our choices: an inner MTU that fits every suite into Japanese PPPoE's 1454 bytes; seconds.
 INNER_MTU = 1390
 FAREWELL = 2.0
+MOST_NOTES = 100
 RESOLVE = 10.0

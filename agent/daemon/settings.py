@@ -18,6 +18,7 @@ class Settings:
     resolv_conf: Path
     system_bus: str
     verbose: bool
+    check: bool
 
 
 def parse(argv: Sequence[str] | None) -> Settings:
@@ -32,6 +33,7 @@ def parse(argv: Sequence[str] | None) -> Settings:
         parser.add_argument(flag, type=Path, default=Path(place), metavar="PATH", help=meaning)
     parser.add_argument("--system-bus", default=SYSTEM_BUS, metavar="ADDRESS", help="D-Bus address of the system bus")
     parser.add_argument("--verbose", action="store_true", help="log names, addresses and each step of a negotiation")
+    parser.add_argument("--check", action="store_true", help="only read the policy, print every error in it, and end")
     return Settings(**vars(parser.parse_args(argv)))
 
 
