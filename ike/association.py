@@ -169,7 +169,7 @@ def _ike_sa(
     fragment_size: int | None,
     window: Window,
 ) -> IkeSa:
-    if NO_SPI in spis:
+    if any(len(spi) != IKE_SPI_SIZE or spi == NO_SPI for spi in spis):
         raise PeerError("the peer gave its IKE SA no SPI")
     box_i = box_for(suite.encr, suite.integ, keys.sk_ei, keys.sk_ai)
     box_r = box_for(suite.encr, suite.integ, keys.sk_er, keys.sk_ar)

