@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 from agent.cli import phrases
 from agent.cli.arguments import COMMANDS, parser
 from agent.cli.phrases import language_of
-from agent.cli.show import change, reason, refusal, safe, standing
+from agent.cli.show import change, headline, reason, refusal, safe, standing
 from agent.control.messages import Reason, Refused, Status
 from agent.words import HIDDEN_CATEGORIES, Words
-from tests.standin import environment, run
+from tests.standin import OPEN, environment, run
 
 ABSENT = Path("/nonexistent/control")
 WORDS = st.builds(Words, st.text(), st.text())
@@ -97,7 +98,7 @@ def test_the_completion_of_bash_is_a_script_that_bash_accepts() -> None:
 
 
 def test_a_status_imports_nothing_heavy() -> None:
-    heavy = "{'pathlib', 'pyroute2', 'pydantic', 'dbus_fast', 'psutil', 'asyncio', 'shtab', 'yaml', 'cryptography', 'difflib'}"
+    heavy = set("pathlib pyroute2 pydantic dbus_fast psutil asyncio shtab yaml cryptography difflib".split())
     code = (
         "import sys; from agent.cli.main import main\n"
         f"assert main(['--socket', '{ABSENT}', 'status']) == 6\n"
@@ -133,3 +134,9 @@ def test_an_unknown_party_is_named_as_it_came() -> None:
     told = Reason("x.y", "fail", Words("Seen.", "見た。"), Words("Do.", "対処。"), "the\x1bchief")
     assert "Who acts: the\\u001bchief" in list(reason(told, "en"))[-1]
     assert "Cc" in HIDDEN_CATEGORIES
+
+
+def test_a_countdown_is_told_in_the_first_line():
+    counting = replace(OPEN, cut_in=25.4)
+    assert headline(counting, "en") == "Sekisho: connected (hospital), closes in 25 s"
+    assert headline(counting, "ja") == "Sekisho: 接続済み (hospital), あと25秒で切断します"
