@@ -98,20 +98,18 @@ def test_the_completion_of_bash_is_a_script_that_bash_accepts() -> None:
 
 
 def test_a_status_imports_nothing_heavy() -> None:
-    heavy = set(
-        [
-            "pathlib",
-            "pyroute2",
-            "pydantic",
-            "dbus_fast",
-            "psutil",
-            "asyncio",
-            "shtab",
-            "yaml",
-            "cryptography",
-            "difflib",
-        ]
-    )
+    heavy = {
+        "pathlib",
+        "pyroute2",
+        "pydantic",
+        "dbus_fast",
+        "psutil",
+        "asyncio",
+        "shtab",
+        "yaml",
+        "cryptography",
+        "difflib",
+    }
     code = (
         "import sys; from agent.cli.main import main\n"
         f"assert main(['--socket', '{ABSENT}', 'status']) == 6\n"
