@@ -25,16 +25,15 @@ def child_spi(dice: Dice) -> int:
     return max(int.from_bytes(dice(CHILD_SPI_SIZE)), FIRST_CHILD_SPI)
 
 
-def child_offer(terms: Terms, spi: int, group: int | None) -> SecurityAssociation:
-    """Offer a Child SA, with a key exchange of its own in `group` unless that is None (RFC 7296 §1.3.1)."""
-    wanted = () if group is None else (group,)
+def child_offer(terms: Terms, spi: int, wanted: tuple[int, ...]) -> SecurityAssociation:
+    """Offer a Child SA, with a key exchange of its own in a wanted group if there is one (RFC 7296 §1.3.1)."""
     return SecurityAssociation(with_spi(child_proposals(terms, wanted), spi.to_bytes(CHILD_SPI_SIZE)))
 
 
 def child_proposals(terms: Terms, wanted: tuple[int, ...]) -> tuple[Proposal, ...]:
     """List what a Child SA may be made of: with a wanted group, and without one if none is wanted or policy allows."""
     plain = without_group(terms.esp_proposals)
-    fresh = tuple(proposal for group in wanted for proposal in with_group(plain, group))
+    fresh = with_group(plain, *wanted) if wanted else ()
     return fresh if fresh and terms.rekey_pfs else (*fresh, *plain)
 
 

@@ -35,11 +35,14 @@ from ike.selectors import narrow, within
 from ike.state import Child, Established, IkeSa, Phase, RekeyingChild, Rival
 
 
-def rekey(state: Established, old: Child, now: Instant, dice: Dice) -> tuple[Established, Effects]:
-    """Ask for the successor of a Child SA."""
-    group = next(iter(child_groups(state.terms, state.ike)), None)
+def rekey(
+    state: Established, old: Child, now: Instant, dice: Dice, *, wish: int | None = None, group_changes: int = 0
+) -> tuple[Established, Effects]:
+    """Ask for the successor of a Child SA, with a key exchange in our best group or the one that the peer wishes."""
+    known = child_groups(state.terms, state.ike)
+    group = next(iter(known), None) if wish is None else wish
     spi, nonce = child_spi(dice), dice(NONCE_SIZE)
-    offer = child_offer(state.terms, spi, group)
+    offer = child_offer(state.terms, spi, known)
     agreement = None if group is None else generate(group, dice)
     exchange = () if group is None or agreement is None else (KeyExchange(group, agreement.public),)
     payloads: tuple[Payload, ...] = (
@@ -50,7 +53,7 @@ def rekey(state: Established, old: Child, now: Instant, dice: Dice) -> tuple[Est
         TsInitiator(old.sa.local),
         TsResponder(old.sa.remote),
     )
-    task = RekeyingChild(old.sa.spi_in, spi, offer, nonce, agreement, old.sa.local, old.sa.remote)
+    task = RekeyingChild(old.sa.spi_in, spi, offer, nonce, group, agreement, old.sa.local, old.sa.remote, group_changes)
     sa, effects = ask(state.ike, ExchangeType.CREATE_CHILD_SA, payloads, task, state.terms.timers.schedule, now, dice)
     return state.having(sa), effects
 
@@ -163,7 +166,7 @@ def _made(sa: IkeSa, task: RekeyingChild, message: Message) -> ChildSa:
 def _shared(task: RekeyingChild, group: int | None, exchange: KeyExchange | None) -> bytes | None:
     if group is None:
         return None
-    if task.agreement is None or exchange is None or exchange.group != group:
+    if task.agreement is None or exchange is None or not exchange.group == group == task.group:
         raise PeerError("the rekeyed Child SA lacks the key exchange it was agreed with")
     return task.agreement.shared(exchange.public)
 
@@ -189,9 +192,20 @@ def _on_refusal(
         return state.keeping(replaced(old, now)), (note,)
     if error.kind == NotifyType.CHILD_SA_NOT_FOUND:
         return state.keeping(replace(old, phase=Phase.RETIRED, until=now.boot)), (note,)
+    wish = _other_group(state, task, error)
+    if wish is not None:
+        return rekey(state, old, now, dice, wish=wish, group_changes=task.group_changes + 1)
     timers = state.terms.timers
     wait = timers.busy if error.kind == NotifyType.TEMPORARY_FAILURE else timers.overdue / 4
     return state.keeping(replace(old, rekey_at=now.boot + jittered(wait, timers, dice))), (note,)
+
+
+def _other_group(state: Established, task: RekeyingChild, error: Notify) -> int | None:
+    """Read which of our other groups the peer wishes, if it has not wished too often (RFC 7296 §1.3)."""
+    if error.kind != NotifyType.INVALID_KE_PAYLOAD or task.group_changes >= MOST_GROUP_CHANGES:
+        return None
+    wish = int.from_bytes(error.data[:2])
+    return wish if wish != task.group and wish in child_groups(state.terms, state.ike) else None
 
 
 def _group(chosen: Proposal) -> int | None:
@@ -212,5 +226,6 @@ def _refuse(
     return state.having(sa), effects
 
 
-# Our choice: a gateway that rekeys faster than replaced Child SAs go has to wait
+# Our choices: a gateway that rekeys faster than replaced Child SAs go has to wait
 MOST_CHILDREN = 32
+MOST_GROUP_CHANGES = 3

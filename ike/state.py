@@ -38,9 +38,11 @@ class RekeyingChild:
     spi: int
     offer: SecurityAssociation
     nonce: bytes = field(repr=False)
+    group: int | None
     agreement: KeyAgreement | None = field(repr=False)
     local: tuple[Selector, ...]
     remote: tuple[Selector, ...]
+    group_changes: int = 0
     rival: Rival | None = None
 
 

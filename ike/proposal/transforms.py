@@ -120,11 +120,11 @@ def with_spi(proposals: Iterable[Proposal], spi: bytes) -> tuple[Proposal, ...]:
     return tuple(replace(proposal, number=i, spi=spi) for i, proposal in enumerate(proposals, 1))
 
 
-def with_group(proposals: Iterable[Proposal], group: int) -> tuple[Proposal, ...]:
-    """Ask for a fresh key exchange in this group and no other (RFC 7296 §1.3.1)."""
-    asked = Transform(TransformType.KE, group)
+def with_group(proposals: Iterable[Proposal], *wanted: int) -> tuple[Proposal, ...]:
+    """Ask for a fresh key exchange in one of these groups and no other, best first (RFC 7296 §1.3.1)."""
+    asked = tuple(Transform(TransformType.KE, group) for group in wanted)
     return tuple(
-        replace(proposal, transforms=(*(t for t in proposal.transforms if t.type != TransformType.KE), asked))
+        replace(proposal, transforms=(*(t for t in proposal.transforms if t.type != TransformType.KE), *asked))
         for proposal in proposals
     )
 

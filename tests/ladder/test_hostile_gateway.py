@@ -29,7 +29,7 @@ from ike.effects import (
 from ike.message import decode_header
 from ike.payloads import Authentication, IdResponder, Notify, Payload, SecurityAssociation, Unknown, VendorId
 from ike.proposal import with_spi
-from ike.registry import Encr, ExchangeType, NotifyType
+from ike.registry import Encr, ExchangeType, Group, NotifyType
 from ike.selectors import within
 from ike.session import Session
 from ike.state import AuthSent, Closed, Closing, Established
@@ -137,6 +137,20 @@ def test_rekeys_without_end_keep_the_state_small(wish: str, ours: Event | None) 
     assert len(state.others) <= MOST_KEPT
     assert len(state.children) == len(stage.installed) <= MOST_KEPT
     assert len([one for one in state.others if one.until is None]) <= 1
+
+
+def test_a_gateway_that_keeps_changing_its_mind_about_the_group_is_followed_three_times() -> None:
+    stage = Stage.at(RekeyChild())
+    for number in range(20):
+        state = stage.session.state
+        assert isinstance(state, Established)
+        if state.ike.window.pending is None:
+            break
+        wish = Notify(NotifyType.INVALID_KE_PAYLOAD, (Group.ECP_256 if number % 2 == 0 else Group.ECP_384).to_bytes(2))
+        pending = state.ike.window.pending
+        stage.answers(pending.exchange, pending.message_id, (wish,))
+    assert number == 4
+    assert [effect.code for effect in stage.effects if isinstance(effect, Note)] == ["rekey.refused"]
 
 
 def test_ike_rekeys_in_a_row_are_held_back_before_the_state_grows() -> None:

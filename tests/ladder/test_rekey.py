@@ -81,6 +81,19 @@ def test_a_gateway_that_offers_no_key_exchange_is_refused_unless_policy_allows()
 
 
 @pytest.mark.parametrize("end", ENDS)
+def test_a_child_rekey_follows_a_gateway_that_wants_another_group_than_the_ike_sas(end: str) -> None:
+    # HDR, SK {..., KEi} -->  <-- HDR, SK {N(INVALID_KE_PAYLOAD)};  HDR, SK {..., KEi'} -->  (RFC 7296 §1.3)
+    ecp256 = parse_all(("aes256gcm16-ecp256",), ProtocolId.ESP)
+    pair = connected(gateway=replace(gateway_config(), esp_proposals=ecp256))
+    assert established(pair.client).ike.suite.group == 20
+    pair.feed(getattr(pair, end), RekeyChild())
+    pair.run(8)
+    assert pair.client.of(Rekeyed) == [Rekeyed("child")]
+    assert only(pair.client).suite.group == 19
+    rest_in_one_pair(pair)
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_an_ike_rekey_replaces_every_key_and_leaves_the_child_alone(end: str) -> None:
     # HDR, SK {SA, Ni, KEi} -->  <-- HDR, SK {SA, Nr, KEr};  HDR, SK {D} -->  <-- HDR, SK {}
     pair = connected()
