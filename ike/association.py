@@ -9,7 +9,7 @@ from ike.effects import ChildSa, Effects, Rekeyed
 from ike.errors import ConfigError, PeerError
 from ike.keys import IkeKeys, Suite, child_keymat, derive, derive_rekeyed
 from ike.payloads import SecurityAssociation
-from ike.proposal import Proposal, Transform, groups, with_group, with_spi, without_group
+from ike.proposal import Proposal, Transform, groups, no_stronger_than, with_group, with_spi, without_group
 from ike.selectors import Selector
 from ike.state import Child, Established, IkeSa, Phase
 from ike.window import Window
@@ -25,14 +25,20 @@ def child_spi(dice: Dice) -> int:
     return max(int.from_bytes(dice(CHILD_SPI_SIZE)), FIRST_CHILD_SPI)
 
 
-def child_offer(terms: Terms, spi: int, wanted: tuple[int, ...]) -> SecurityAssociation:
+def child_offer(terms: Terms, sa: IkeSa, spi: int, wanted: tuple[int, ...]) -> SecurityAssociation:
     """Offer a Child SA, with a key exchange of its own in a wanted group if there is one (RFC 7296 §1.3.1)."""
-    return SecurityAssociation(with_spi(child_proposals(terms, wanted), spi.to_bytes(CHILD_SPI_SIZE)))
+    offered = child_proposals(terms, sa, wanted)
+    if not offered:
+        raise ConfigError("every cipher for packets is stronger than the one of the IKE SA", code="proposal.none")
+    return SecurityAssociation(with_spi(offered, spi.to_bytes(CHILD_SPI_SIZE)))
 
 
-def child_proposals(terms: Terms, wanted: tuple[int, ...]) -> tuple[Proposal, ...]:
-    """List what a Child SA may be made of: with a wanted group, and without one if none is wanted or policy allows."""
-    plain = without_group(terms.esp_proposals)
+def child_proposals(terms: Terms, sa: IkeSa, wanted: tuple[int, ...]) -> tuple[Proposal, ...]:
+    """List what a Child SA may be made of: with a wanted group, and without one if none is wanted or policy allows.
+
+    No cipher is stronger than the IKE SA's, for the keys of both come from its exchange.
+    """
+    plain = no_stronger_than(sa.suite.encr, without_group(terms.esp_proposals))
     fresh = with_group(plain, *wanted) if wanted else ()
     return fresh if fresh and terms.rekey_pfs else (*fresh, *plain)
 

@@ -42,7 +42,7 @@ def rekey(
     known = child_groups(state.terms, state.ike)
     group = next(iter(known), None) if wish is None else wish
     spi, nonce = child_spi(dice), dice(NONCE_SIZE)
-    offer = child_offer(state.terms, spi, known)
+    offer = child_offer(state.terms, state.ike, spi, known)
     agreement = None if group is None else generate(group, dice)
     exchange = () if group is None or agreement is None else (KeyExchange(group, agreement.public),)
     payloads: tuple[Payload, ...] = (
@@ -74,7 +74,7 @@ def on_request(
     CHILD.check(message.payloads)
     offered = one(message.payloads, SecurityAssociation).proposals
     acceptable = child_groups(state.terms, sa)
-    chosen = choose(offered, child_proposals(state.terms, acceptable))
+    chosen = choose(offered, child_proposals(state.terms, sa, acceptable))
     if chosen is None:
         return _refuse(state, sa, message, NotifyType.NO_PROPOSAL_CHOSEN, dice)
     wanted, exchange = _group(chosen), maybe(message.payloads, KeyExchange)

@@ -103,7 +103,7 @@ class Stage:
     def child_wish(self) -> tuple[Payload, ...]:
         """Word a good request for the successor of the client's latest Child SA."""
         rekey = Notify(NotifyType.REKEY_SA, b"", ProtocolId.ESP, self.child.spi_out.to_bytes(4))
-        offer = child_offer(gateway_config(), self._spi(), (Group.ECP_384,))
+        offer = child_offer(gateway_config(), self.sa, self._spi(), (Group.ECP_384,))
         traffic = (TsInitiator(HOSPITAL), TsResponder(self.child.local))
         return (rekey, offer, Nonce(bytes(32)), _public(), *traffic)
 

@@ -36,7 +36,7 @@ def asked(
     old = next(iter(pair.gateway.installed)).to_bytes(4) if replaces is None else replaces
     words: dict[str, Payload | None] = {
         "rekey": Notify(NotifyType.REKEY_SA, b"", ProtocolId.ESP, old),
-        "sa": child_offer(state.terms, SPI, (Group.ECP_384,)),
+        "sa": child_offer(state.terms, state.ike, SPI, (Group.ECP_384,)),
         "nonce": Nonce(bytes(32)),
         "ke": KeyExchange(Group.ECP_384, generate(Group.ECP_384, pair.dice).public),
         "tsi": TsInitiator(HOSPITAL),

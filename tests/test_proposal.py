@@ -305,3 +305,16 @@ def test_reserved_bytes_are_ignored():
     for place in (1, 13, 17):
         data[place] = 0xFF
     assert decode_proposals(Reader(bytes(data))) == decode_proposals(Reader(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("ike", "esp"),
+    [
+        ("aes256gcm16", ["aes256gcm16", "aes128gcm16", "chacha20poly1305"]),
+        ("chacha20poly1305", ["aes256gcm16", "aes128gcm16", "chacha20poly1305"]),
+        ("aes128gcm16", ["aes128gcm16"]),
+    ],
+)
+def test_packets_get_no_stronger_cipher_than_the_ike_sa_that_makes_their_keys(ike, esp):
+    (cipher,) = parse(ike, ProtocolId.ESP).of(TransformType.ENCR)
+    assert [proposal.format(one) for one in proposal.no_stronger_than(cipher, ESP_DEFAULT)] == esp

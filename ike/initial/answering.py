@@ -177,7 +177,7 @@ def _first_child(state: InitAnswered, message: Message, dice: Dice) -> tuple[Chi
     given = None if wish is None else addresses.hand_out(config, wish)
     if wish is not None and given is None:
         return None, (Notify(NotifyType.INTERNAL_ADDRESS_FAILURE),)
-    chosen = choose(one(payloads, SecurityAssociation).proposals, child_proposals(config, ()))
+    chosen = choose(one(payloads, SecurityAssociation).proposals, child_proposals(config, state.sa, ()))
     if chosen is None:
         return None, (Notify(NotifyType.NO_PROPOSAL_CHOSEN),)
     theirs = narrow(one(payloads, TsInitiator).selectors, _client_selectors(config))

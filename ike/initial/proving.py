@@ -63,7 +63,7 @@ def begin(state: InitSent, sa: IkeSa, start: Opening) -> tuple[State, Effects]:
 def on_signed(state: AuthSigning, signed: Signed, now: Instant, dice: Dice) -> tuple[State, Effects]:
     """Send IKE_AUTH."""
     config, spi = state.config, child_spi(dice)
-    offer = child_offer(config, spi, ())
+    offer = child_offer(config, state.sa, spi, ())
     proof = authentication(state.scheme, signed.signature, legacy=not state.opening.hashes)
     optional: list[Payload] = []
     if config.initial_contact:

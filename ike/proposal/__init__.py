@@ -1,7 +1,16 @@
 """Suites: offered, parsed, chosen and checked."""
 
 from ike.proposal.choice import check_chosen, choose
-from ike.proposal.suites import ESP_DEFAULT, IKE_COMPATIBLE, IKE_DEFAULT, format, is_aead, parse, parse_all
+from ike.proposal.suites import (
+    ESP_DEFAULT,
+    IKE_COMPATIBLE,
+    IKE_DEFAULT,
+    format,
+    is_aead,
+    no_stronger_than,
+    parse,
+    parse_all,
+)
 from ike.proposal.transforms import (
     Proposal,
     Transform,
@@ -26,6 +35,7 @@ __all__ = [
     "format",
     "groups",
     "is_aead",
+    "no_stronger_than",
     "parse",
     "parse_all",
     "with_group",

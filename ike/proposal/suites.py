@@ -78,6 +78,16 @@ def _implied(transforms: tuple[Transform, ...]) -> tuple[Transform, ...]:
     return prfs if prfs == tuple(IMPLIED_PRF.get(t) for t in transforms if t.type == TransformType.INTEG) else ()
 
 
+def no_stronger_than(cipher: Transform, proposals: Iterable[Proposal]) -> tuple[Proposal, ...]:
+    """Leave out the proposals with a cipher of more key bits than this one; ChaCha20 has 256."""
+    most = _strength(cipher)
+    return tuple(one for one in proposals if all(_strength(each) <= most for each in one.of(TransformType.ENCR)))
+
+
+def _strength(cipher: Transform) -> int:
+    return CHACHA20_BITS if cipher.key_bits is None else cipher.key_bits
+
+
 def _of(transforms: list[Transform], kind: int) -> list[Transform]:
     return [transform for transform in transforms if transform.type == kind]
 
@@ -111,6 +121,7 @@ KEYWORDS = {
     "modp4096": Transform(TransformType.KE, Group.MODP_4096),
 }
 WORDS = {transform: word for word, transform in KEYWORDS.items()}
+CHACHA20_BITS = 256
 IMPLIED_PRF = {KEYWORDS[f"sha{size}"]: KEYWORDS[f"prfsha{size}"] for size in (256, 384, 512)}
 AEAD = frozenset({Encr.AES_GCM_16, Encr.CHACHA20_POLY1305})
 SILENT = (Transform(TransformType.ESN, Esn.NO_ESN),)

@@ -12,7 +12,7 @@ from ike.grammar import one
 from ike.message import Message, decode, decode_header
 from ike.payloads import KeyExchange, Notify, SecurityAssociation
 from ike.proposal import IKE_COMPATIBLE, parse
-from ike.registry import ExchangeType, Group, NotifyType, PayloadType
+from ike.registry import ExchangeType, Group, NotifyType, PayloadType, ProtocolId
 from ike.state import AuthSent, AuthSigning, Closed, InitSent
 from tests.certificates import Authority
 from tests.pair import ADDRESS, HOSPITAL, Pair, client_config, forging, gateway_config, is_over, key_of, papers
@@ -116,6 +116,26 @@ def test_a_compatible_gateway_with_cbc_and_finite_fields_connects(suite: str):
     pair.connect()
     pair.assert_one_pair()
     assert pair.client.of(Up)[0].summary.ike_suite == suite
+
+
+WEAK = (parse("aes128-sha256-ecp256"),)
+
+
+def test_packets_get_no_stronger_cipher_than_the_ike_sa():
+    pair = Pair(
+        client=replace(client_config(), ike_proposals=WEAK), gateway=replace(gateway_config(), ike_proposals=WEAK)
+    )
+    pair.connect()
+    assert pair.client.of(Up)[0].summary.esp_suite == "aes128gcm16"
+
+
+def test_strong_packet_ciphers_alone_end_the_attempt_over_a_weak_ike_sa():
+    strong = (parse("aes256gcm16", ProtocolId.ESP),)
+    client = replace(client_config(), ike_proposals=WEAK, esp_proposals=strong)
+    pair = Pair(client=client, gateway=replace(gateway_config(), ike_proposals=WEAK))
+    pair.run(5.0, lambda: is_over(pair.client))
+    assert pair.client.failure == "proposal.none"
+    pair.assert_nothing_installed()
 
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p521", "ed25519", "rsa-2048"])
