@@ -12,7 +12,7 @@ from agent import events
 from agent.events import Location, Outcome, ProgramSeen
 from agent.posture.checks.apps import Forbidden, ListedFile, Mark, Unapproved
 from agent.posture.checks.paths import PathError, PathPattern, location
-from agent.posture.facts import Facts, Grade, Observed, Origin, Package, Program, Programs, Unseen
+from agent.posture.facts import Facts, Grade, Observed, Origin, Package, Program, Programs, Script, Unseen
 from agent.posture.verdict import Finding, Who
 from agent.words import HIDDEN_CATEGORIES, Words
 
@@ -147,25 +147,62 @@ def test_a_program_in_memory_only_is_a_stranger():
     assert judged(program("/memfd:x", replaced=True)).outcome is Outcome.FAIL
 
 
+PYTHON = program("/usr/bin/python3.11", Package("dpkg", "python3.11-minimal", "3.11", Origin.EXACT))
+OWN_PYTHON = program("/opt/python/bin/python3", sha256=OTHER_SHA)
+OWN_SCRIPT = Script("/home/sato/run.py", None, SHA, home=True)
+
+
+def running(interpreter: Program, *scripts: Script) -> Program:
+    return replace(interpreter, scripts=scripts)
+
+
 @pytest.mark.parametrize(
-    ("script", "package", "outcome"),
+    ("script", "outcome"),
     [
-        (None, FIREFOX, Outcome.PASS),
-        ("/usr/bin/networkd-dispatcher", FIREFOX, Outcome.PASS),
-        ("/home/sato/run.py", None, Outcome.FAIL),
-        ("/usr/local/bin/run.py", None, Outcome.FAIL),
+        (Script("/usr/bin/networkd-dispatcher", FIREFOX), Outcome.PASS),
+        (OWN_SCRIPT, Outcome.FAIL),
+        (Script("/usr/local/bin/run.py", None, SHA), Outcome.FAIL),
     ],
 )
-def test_an_interpreter_is_judged_by_its_script(script: str | None, package: Package | None, outcome: Outcome):
-    running = program("/usr/bin/python3.11", package, script=script, home=bool(script and "home" in script))
-    finding = judged(running)
+def test_a_packages_interpreter_is_judged_by_its_script(script: Script, outcome: Outcome):
+    finding = judged(running(PYTHON, script))
     assert finding.outcome is outcome
     if outcome is Outcome.FAIL:
-        assert str(script) in finding.seen.en
+        assert script.path in finding.seen.en
+        assert finding.evidence.programs == (ProgramSeen(location(script.path, home=script.home), SHA),)
+
+
+def test_a_listed_script_needs_no_listing_of_the_package_that_interprets_it():
+    rule = {"packages": frozenset({"firefox-esr"}), "sha256": frozenset({SHA})}
+    assert judged(running(PYTHON, OWN_SCRIPT), **rule).outcome is Outcome.PASS
+    assert judged(PYTHON, **rule).outcome is Outcome.FAIL
+
+
+def test_an_interpreter_from_no_known_origin_does_not_pass_with_its_script():
+    built_here = replace(PYTHON, package=replace(FIREFOX, origin=Origin.NONE))
+    rule = {"known_origin": True, "sha256": frozenset({SHA})}
+    assert judged(running(PYTHON, OWN_SCRIPT), **rule).outcome is Outcome.PASS
+    assert judged(running(built_here, OWN_SCRIPT), **rule).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("listed", "named"),
+    [
+        ({SHA, OTHER_SHA}, None),
+        ({OTHER_SHA}, "/home/sato/run.py"),
+        ({SHA}, "/opt/python/bin/python3"),
+        (set(), "/home/sato/run.py"),
+    ],
+)
+def test_of_an_interpreter_of_no_package_and_its_script_both_must_be_approved(listed: set[str], named: str | None):
+    finding = judged(running(OWN_PYTHON, OWN_SCRIPT), sha256=frozenset(listed))
+    assert finding.outcome is (Outcome.PASS if named is None else Outcome.FAIL)
+    if named is not None:
+        assert f"'{named}'" in finding.seen.en
 
 
 def test_a_script_is_approved_by_its_own_place_and_content_not_by_its_interpreters():
-    script = program("/usr/bin/python3.11", script="/home/sato/run.py", home=True, sha256=SHA)
+    script = running(PYTHON, OWN_SCRIPT)
     for_script = ListedFile(PathPattern.of("/home/sato/run.py"), frozenset({SHA}))
     for_python = ListedFile(PathPattern.of("/usr/bin/python3.11"), frozenset({SHA}))
     assert judged(script, files=(for_script,)).outcome is Outcome.PASS
@@ -173,15 +210,34 @@ def test_a_script_is_approved_by_its_own_place_and_content_not_by_its_interprete
     assert judged(script, paths=(PathPattern.of("/usr/bin/*"),)).outcome is Outcome.FAIL
 
 
-def test_a_script_in_a_listed_place_still_needs_an_interpreter_that_only_root_could_put_there():
-    own = program("/tmp/python", script="/opt/viewer/run.py")
-    assert judged(own, paths=(PathPattern.of("/opt/viewer/**"),)).outcome is Outcome.FAIL
+def test_a_script_in_a_listed_place_still_needs_an_approved_interpreter():
+    paths = (PathPattern.of("/opt/viewer/**"),)
+    script = Script("/opt/viewer/run.py", None)
+    assert judged(running(PYTHON, script), paths=paths).outcome is Outcome.PASS
+    assert judged(running(program("/opt/viewer/python"), script), paths=paths).outcome is Outcome.PASS
+    assert judged(running(program("/tmp/python"), script), paths=paths).outcome is Outcome.FAIL
+
+
+def test_an_interpreter_between_two_others_must_be_approved_too():
+    loader, owned = program("/usr/lib/ld.so", FIREFOX), Script("/usr/bin/ldd", FIREFOX)
+    assert judged(running(loader, Script("/usr/bin/python3", FIREFOX), owned)).outcome is Outcome.PASS
+    finding = judged(running(loader, Script("/tmp/python3", None), owned))
+    assert finding.outcome is Outcome.FAIL
+    assert "'/tmp/python3'" in finding.seen.en
 
 
 def test_a_place_does_not_approve_what_a_private_mount_shows_there():
     paths = (PathPattern.of("/opt/viewer/**"),)
     assert judged(VIEWER, paths=paths).outcome is Outcome.PASS
     assert judged(replace(VIEWER, foreign=True), paths=paths).outcome is Outcome.FAIL
+    shown = Script("/opt/viewer/run.py", None, foreign=True)
+    assert judged(running(PYTHON, shown), paths=paths).outcome is Outcome.FAIL
+
+
+def test_a_place_does_not_approve_a_file_that_somebody_but_root_may_write():
+    paths = (PathPattern.of("/opt/viewer/**"),)
+    assert judged(replace(VIEWER, writable=True), paths=paths).outcome is Outcome.FAIL
+    assert judged(replace(VIEWER, writable=True), paths=paths, sha256=frozenset({SHA})).outcome is Outcome.PASS
 
 
 def test_a_listed_place_whose_content_could_not_be_read_is_unknown_not_approved():
@@ -242,8 +298,10 @@ ANYDESK = Mark("AnyDesk", name="anydesk", package="anydesk", path=PathPattern.of
         program("/tmp/innocent", Package("dpkg", "anydesk:amd64", "6", Origin.NONE)),
         program("/opt/anydesk/libexec/helper"),
         program("/tmp/innocent", sha256=SHA),
-        program("/usr/bin/python3", script="/opt/anydesk/start.py"),
-        program("/usr/bin/bash", script="/home/sato/anydesk", home=True),
+        program("/usr/bin/python3", scripts=(Script("/opt/anydesk/start.py", None),)),
+        program("/usr/bin/bash", scripts=(Script("/home/sato/anydesk", None, home=True),)),
+        program("/usr/bin/bash", FIREFOX, scripts=(Script("/tmp/x", None, SHA),)),
+        program("/tmp/innocent", scripts=(Script("/opt/anydesk/x", None), Script("/usr/bin/y", FIREFOX))),
     ],
 )
 def test_any_one_mark_of_a_forbidden_program_is_enough(running: Program):

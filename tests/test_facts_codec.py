@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.posture.facts import Grade, Observed, Origin, Package, Program, Programs, Unseen
+from agent.posture.facts import Grade, Observed, Origin, Package, Program, Programs, Script, Unseen
 from agent.probes import codec
 from agent.probes.codec import (
     CodecError,
@@ -33,6 +33,16 @@ SECONDS = st.floats(0, 1e9)
 COUNTS = st.integers(0, 1 << 32)
 PACKAGES = st.builds(Package, NAMES, NAMES, NAMES, st.sampled_from(Origin))
 DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+SCRIPTS = st.builds(
+    Script,
+    path=NAMES,
+    package=st.none() | PACKAGES,
+    sha256=st.none() | DIGESTS,
+    unhashed=NAMES,
+    home=st.booleans(),
+    foreign=st.booleans(),
+    writable=st.booleans(),
+)
 PROGRAMS = st.builds(
     Program,
     pid=st.integers(0, codec.MOST_PID),
@@ -43,9 +53,11 @@ PROGRAMS = st.builds(
     package=st.none() | PACKAGES,
     sha256=st.none() | DIGESTS,
     unhashed=NAMES,
-    script=st.none() | NAMES,
     replaced=st.booleans(),
     home=st.booleans(),
+    foreign=st.booleans(),
+    writable=st.booleans(),
+    scripts=st.lists(SCRIPTS, max_size=3).map(tuple),
 )
 SEEN = st.builds(Programs, st.lists(PROGRAMS, max_size=4).map(tuple), COUNTS, COUNTS)
 LOOKS: st.SearchStrategy[Observed[Programs] | Unseen] = st.one_of(
@@ -120,7 +132,11 @@ def test_a_value_of_any_other_kind_in_any_place_is_refused_or_read(said: Said, d
         ("sha256", "0" * 63),
         ("sha256", "G" * 64),
         ("replaced", 0),
-        ("script", 1),
+        ("foreign", None),
+        ("writable", 1),
+        ("scripts", None),
+        ("scripts", [{}]),
+        ("scripts", ["/path"]),
         ("package", []),
         ("surprise", 1),
     ],
@@ -132,7 +148,7 @@ def test_a_program_with_a_field_out_of_bounds_is_refused(field: str, value: obje
         decode(json.dumps(body).encode())
 
 
-@pytest.mark.parametrize("field", ["pid", "package", "sha256", "home"])
+@pytest.mark.parametrize("field", ["pid", "package", "sha256", "home", "foreign", "writable", "scripts"])
 def test_a_program_without_a_field_is_refused(field: str) -> None:
     body = json.loads(encode(Started(PROGRAM, 1.0)))
     del body["started"]["program"][field]
@@ -140,7 +156,7 @@ def test_a_program_without_a_field_is_refused(field: str) -> None:
         decode(json.dumps(body).encode())
 
 
-@pytest.mark.parametrize("at", ["NaN", "Infinity", "-1", "1e400", '"1"', "true"])
+@pytest.mark.parametrize("at", ["NaN", "Infinity", "-1", "1e400", "1" + "0" * 400, '"1"', "true"])
 def test_a_time_that_is_no_time_is_refused(at: str) -> None:
     with pytest.raises(CodecError):
         decode(f'{{"missed":{{"vanished":1,"unreadable":1,"at":{at}}}}}'.encode())

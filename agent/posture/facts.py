@@ -57,14 +57,29 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """A file that an interpreter was told to run; each field says what it says of a `Program`."""
+
+    path: str
+    package: Package | None
+    sha256: str | None = None
+    unhashed: str = ""
+    home: bool = False
+    foreign: bool = False
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """One running program.
+    """One running program: its executable, and the files that this was told to run.
 
     `path` is the executable as the kernel names it (a `(deleted)` mark removed and told by
-    `replaced`); `sha256` is hex and None when it was not needed or not readable, `unhashed`
-    then says why. `script` is the file that an interpreter runs, where it could be told.
-    `home` is true when the path lies below the home folder of a person; `foreign` when that path
-    leads to another file, or to none, where we look ourselves: a private mount can show any path.
+    `replaced`), `package` its owner; `sha256` is hex and None when it was not needed or not readable,
+    `unhashed` then says why. `home` is true when the path lies below the home folder of a person;
+    `foreign` when that path leads to another file, or to none, where we look ourselves: a private
+    mount can show any path; `writable` when somebody but root owns the file or may write it.
+    `scripts` are the files that an interpreter runs, where they could be told: one, or several where
+    an interpreter (the dynamic loader) was told to run another; the last is what is run in the end.
     """
 
     pid: int
@@ -75,10 +90,16 @@ class Program:
     package: Package | None
     sha256: str | None = None
     unhashed: str = ""
-    script: str | None = None
     replaced: bool = False
     home: bool = False
     foreign: bool = False
+    writable: bool = False
+    scripts: tuple[Script, ...] = ()
+
+    @property
+    def files(self) -> "tuple[Program | Script, ...]":
+        """The executable and the scripts, in the order in which each was told to run the next."""
+        return (self, *self.scripts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ Strict and bounded both ways: an unknown or missing field, another type or a val
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from agent.posture.facts import Grade, Observed, Origin, Package, Program, Programs, Unseen
+from agent.posture.facts import Grade, Observed, Origin, Package, Program, Programs, Script, Unseen
 
 HashWhich = Literal["unowned", "all"]
 
@@ -180,13 +179,21 @@ def _write_program(program: Program) -> dict[str, object]:
         "started": program.started,
         "uid": program.uid,
         "name": program.name,
-        "path": program.path,
-        "package": None if program.package is None else _write_package(program.package),
-        "sha256": program.sha256,
-        "unhashed": program.unhashed,
-        "script": program.script,
         "replaced": program.replaced,
-        "home": program.home,
+        "scripts": [_write_file(script) for script in program.scripts],
+        **_write_file(program),
+    }
+
+
+def _write_file(file: Program | Script) -> dict[str, object]:
+    return {
+        "path": file.path,
+        "package": None if file.package is None else _write_package(file.package),
+        "sha256": file.sha256,
+        "unhashed": file.unhashed,
+        "home": file.home,
+        "foreign": file.foreign,
+        "writable": file.writable,
     }
 
 
@@ -201,24 +208,46 @@ def _write_package(package: Package) -> dict[str, object]:
 
 def _read_program(body: object) -> Program:
     fields = _Fields(body)
-    package, digest = fields.take("package"), fields.text_or_none("sha256", SHA256_DIGITS)
-    if digest is not None and not SHA256.fullmatch(digest):
-        raise CodecError("the field 'sha256' is no sha256")
+    file = _read_file(fields)
     program = Program(
         pid=fields.whole("pid", MOST_PID),
         started=fields.whole("started", MOST_TICKS),
         uid=fields.whole("uid", MOST_UID),
         name=fields.text("name", LONGEST_NAME),
+        path=file.path,
+        package=file.package,
+        sha256=file.sha256,
+        unhashed=file.unhashed,
+        replaced=fields.flag("replaced"),
+        home=file.home,
+        foreign=file.foreign,
+        writable=file.writable,
+        scripts=tuple(_read_script(script) for script in fields.items("scripts", MOST_SCRIPTS)),
+    )
+    fields.end()
+    return program
+
+
+def _read_script(body: object) -> Script:
+    fields = _Fields(body)
+    script = _read_file(fields)
+    fields.end()
+    return script
+
+
+def _read_file(fields: "_Fields") -> Script:
+    package, digest = fields.take("package"), fields.text_or_none("sha256", SHA256_DIGITS)
+    if digest is not None and not SHA256.fullmatch(digest):
+        raise CodecError("the field 'sha256' is no sha256")
+    return Script(
         path=fields.text("path", LONGEST_PATH),
         package=None if package is None else _read_package(package),
         sha256=digest,
         unhashed=fields.text("unhashed", LONGEST_REASON),
-        script=fields.text_or_none("script", LONGEST_PATH),
-        replaced=fields.flag("replaced"),
         home=fields.flag("home"),
+        foreign=fields.flag("foreign"),
+        writable=fields.flag("writable"),
     )
-    fields.end()
-    return program
 
 
 def _read_package(body: object) -> Package:
@@ -285,7 +314,7 @@ class _Fields:
         value = self.take(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise CodecError(f"the field {name!r} is no number")
-        if not (math.isfinite(value) and 0 <= value <= MOST_SECONDS):
+        if not 0 <= value <= MOST_SECONDS:
             raise CodecError(f"the field {name!r} is out of bounds")
         return float(value)
 
@@ -338,5 +367,6 @@ LONGEST_REASON = 400
 MOST_UIDS = 64
 MOST_LISTED = 1_000
 MOST_PROGRAMS = 10_000
+MOST_SCRIPTS = 8
 MOST_COUNTED = 1 << 32
 MOST_SECONDS = 1e10

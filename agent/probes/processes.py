@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 from agent.probes import scripts
+from agent.probes.codec import MOST_SCRIPTS
 
 
 class Missing(Enum):
@@ -25,13 +26,17 @@ class Missing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One state of one file: where it lies, how long it is and when it last changed."""
+    """One state of one file: where it lies, how long it is, when it last changed, who may change it.
+
+    `writable` is true when somebody but root owns it or may write it.
+    """
 
     device: int
     inode: int
     size: int
     mtime_ns: int
     ctime_ns: int
+    writable: bool = True
 
     def is_same_file(self, other: "File") -> bool:
         """Tell whether both are one file, whatever happened to its content."""
@@ -83,9 +88,9 @@ def opened(proc: int, pid: int) -> Iterator[int | None]:
         os.close(folder)
 
 
-def read_uids(folder: int) -> frozenset[int] | Missing:
+def read_uids(folder: int, name: str = "status") -> frozenset[int] | Missing:
     """Read the real, effective, saved and file-system user of a process."""
-    text = _read(folder, "status", LONGEST_STATUS)
+    text = _read(folder, name, LONGEST_STATUS)
     if isinstance(text, Missing):
         return text
     _, _, rest = text.partition(b"\nUid:\t")  # the name's line escapes newlines, so nobody can forge this one
@@ -128,19 +133,21 @@ def read_image(folder: int, vitals: Vitals) -> Image | Missing:
     return link if isinstance(link, Missing) else Missing.VANISHED
 
 
-def read_script(folder: int, executable: Image) -> Image | Missing | None:
-    """Find the file that an interpreter was told to run; None where its arguments name none.
+def read_scripts(folder: int, executable: Image) -> tuple[Image, ...] | Missing:
+    """Find the files that an interpreter was told to run; none where its arguments name none.
 
-    While a program is being started it has no arguments yet, and nothing can be said of them.
+    `VANISHED` means that it has no arguments: while a program is being started, or when it has ended.
     """
-    form = scripts.form_of(executable.path.rpartition(b"/")[2])
-    if form is None:
-        return None
-    text = _read(folder, "cmdline", scripts.LONGEST_CMDLINE)
-    if isinstance(text, Missing) or not text:
+    name, thread = executable.path.rpartition(b"/")[2], executable.inside.removesuffix(b"exe")
+    if scripts.form_of(name) is None:
+        return ()
+    text = _read(folder, thread + b"cmdline", scripts.LONGEST_CMDLINE)
+    if isinstance(text, Missing):
+        return text
+    found = scripts.find(name, text)
+    if len(text) >= scripts.LONGEST_CMDLINE or len(found) > MOST_SCRIPTS:
         return Missing.UNREADABLE
-    argument = scripts.find(form, text)
-    return None if argument is None else _locate(folder, argument)
+    return tuple(_locate(folder, thread, argument) for argument in found) if text else Missing.VANISHED
 
 
 def examine(path: bytes, folder: int | None = None) -> File | None:
@@ -154,7 +161,8 @@ def examine(path: bytes, folder: int | None = None) -> File | None:
 
 def state_of(seen: os.stat_result) -> File:
     """Keep what tells one state of a file from another."""
-    return File(seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    writable = seen.st_uid != ROOT or bool(seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    return File(seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, writable)
 
 
 def _read_image(folder: int, inside: bytes) -> Image | None:
@@ -174,27 +182,29 @@ def _read_image(folder: int, inside: bytes) -> Image | None:
 def _was_ours(folder: int, path: bytes, file: File | None) -> bool:
     """Tell whether a deleted executable lay at this path of ours, as after an upgrade of its package.
 
-    Another mount namespace, or a file system that was detached, can make any deleted file look so.
+    Another mount namespace, or a file system that was detached, can make any deleted file look so; a
+    user who makes one himself owns it.
     """
     try:
         same_view = os.stat("ns/mnt", dir_fd=folder).st_ino == OUR_VIEW.stat().st_ino
         place = Path(os.fsdecode(path)).parent.stat()
     except (OSError, ValueError):
         return False
-    return same_view and file is not None and file.device == place.st_dev
+    return same_view and file is not None and not file.writable and file.device == place.st_dev
 
 
-def _locate(folder: int, argument: bytes) -> Image | None:
+def _locate(folder: int, thread: bytes, argument: bytes) -> Image:
+    unknown = Image(argument, argument, None, ours=False)
     descriptor = OWN_DESCRIPTOR.fullmatch(argument)
     if descriptor is not None:
-        return _read_image(folder, b"fd/" + (descriptor[1] or b"0"))
+        return _read_image(folder, thread + b"fd/" + (descriptor[1] or b"0")) or unknown
     if argument.startswith(b"/"):
-        inside, named = b"root" + argument, argument
+        inside, named = thread + b"root" + argument, argument
     else:
-        base = _link(folder, b"cwd")
+        base = _link(folder, thread + b"cwd")
         if isinstance(base, Missing):
-            return None
-        inside, named = b"cwd/" + argument, base + b"/" + argument
+            return unknown
+        inside, named = thread + b"cwd/" + argument, base + b"/" + argument
     path = os.path.normpath(named).replace(b"//", b"/")
     file, found = examine(inside, folder), examine(path)
     same = file is not None and found is not None and found.is_same_file(file)
@@ -240,7 +250,7 @@ def _link(folder: int, name: bytes) -> bytes | Missing:
         return Missing.UNREADABLE
 
 
-def _read(folder: int, name: str, limit: int) -> bytes | Missing:
+def _read(folder: int, name: str | bytes, limit: int) -> bytes | Missing:
     try:
         file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     except (FileNotFoundError, ProcessLookupError):
@@ -261,6 +271,7 @@ def _read(folder: int, name: str, limit: int) -> bytes | Missing:
 DELETED = b" (deleted)"
 KERNEL_THREAD = 0x00200000
 FEWEST_STAT_FIELDS = 20
+ROOT = 0
 
 OWN_DESCRIPTOR = re.compile(rb"/dev/stdin|/(?:dev|proc/self)/fd/([0-9]+)")
 OUR_VIEW = Path("/proc/self/ns/mnt")

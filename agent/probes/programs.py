@@ -1,19 +1,18 @@
 """The running programs of judged users: processes, their packages and hashes put together as facts.
 
-It looks and never judges. Of an interpreter that a package owns, the script is what counts: `package`
-and `sha256` then tell of the script, and `package` is None unless interpreter and script both have an owner.
+It looks and never judges. A script has its own owner and hash beside those of its interpreter. Who is no
+judged user is left alone after one reading of his process's users.
 """
 
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
 
-from agent.posture.facts import Grade, Observed, Package, Program, Programs, Unseen
+from agent.posture.facts import Grade, Observed, Package, Program, Programs, Script, Unseen
 from agent.probes.codec import MOST_PROGRAMS, Scope
 from agent.probes.digests import Digest, Digests
 from agent.probes.packages import Packages
@@ -24,10 +23,11 @@ from agent.probes.processes import (
     list_pids,
     opened,
     read_image,
-    read_script,
+    read_scripts,
     read_uids,
     read_vitals,
 )
+from agent.probes.users import Judged, find_judged, list_homes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ class _Seen:
     uid: int
     vitals: Vitals
     image: Image
-    script: Image | None
+    scripts: tuple[Image, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """The script of a program, as its arguments told when it started."""
+    """The scripts of a program, as its arguments told when it started."""
 
     started: int
     path: bytes
-    script: Image | None
+    scripts: tuple[Image, ...]
 
 
 class ProgramProbe:
@@ -61,6 +61,7 @@ class ProgramProbe:
         self._proc = os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._scripts: dict[int, _Remembered] = {}
         self._homes = list_homes()
+        self._judged: dict[frozenset[int], Judged] = {}
 
     def close(self) -> None:
         """Let /proc go."""
@@ -71,13 +72,16 @@ class ProgramProbe:
         self._packages.refresh()
 
     def look(self, scope: Scope) -> Observed[Programs] | Unseen:
-        """Look at every running program of the users in scope."""
+        """Look at every running program of the users in scope and of their subordinate users."""
+        if not scope.uids:
+            return Observed(Programs((), 0, 0), Grade.ROOT, METHOD, self.boot())
         try:
             pids = list_pids(self._proc)
         except OSError as error:
             return Unseen(f"the list of processes cannot be read ({error.strerror})", self.boot())
         self._packages.refresh()
         self._homes = list_homes()
+        self._judged = {scope.uids: find_judged(scope.uids)}
         found = [self._examine(pid, scope, just_started=False) for pid in pids]
         running = tuple(one for one in found if isinstance(one, Program))
         if len(running) > MOST_PROGRAMS:
@@ -99,6 +103,9 @@ class ProgramProbe:
         self._scripts.clear()
 
     def _examine(self, pid: int, scope: Scope, *, just_started: bool) -> Program | Missing | None:
+        uids = read_uids(self._proc, f"{pid}/status")
+        if not isinstance(uids, Missing) and self._of(scope).pick(uids) is None:
+            return None
         with opened(self._proc, pid) as folder:
             if folder is None:
                 return Missing.VANISHED if just_started else None
@@ -108,8 +115,8 @@ class ProgramProbe:
         uids = read_uids(folder)
         if isinstance(uids, Missing):
             return uids
-        judged = sorted(uids & scope.uids)
-        if not judged:
+        uid = self._of(scope).pick(uids)
+        if uid is None:
             return None
         vitals = read_vitals(folder)
         if isinstance(vitals, Missing):
@@ -119,41 +126,61 @@ class ProgramProbe:
         image = read_image(folder, vitals)
         if isinstance(image, Missing):
             return image
-        script = self._script(folder, pid, vitals, image)
-        return self._describe(folder, _Seen(pid, judged[0], vitals, image, script), scope)
+        scripts = self._read_scripts(folder, pid, vitals, image)
+        if isinstance(scripts, Missing):
+            return scripts
+        return self._describe(folder, _Seen(pid, uid, vitals, image, scripts), scope)
 
-    def _script(self, folder: int, pid: int, vitals: Vitals, image: Image) -> Image | None:
-        """Read the script once, when the program starts, for later a program can change what its arguments show."""
+    def _of(self, scope: Scope) -> Judged:
+        """Give the judged users of a scope as the last look at it found them."""
+        known = self._judged.get(scope.uids)
+        if known is None:
+            known = self._judged[scope.uids] = find_judged(scope.uids)
+        return known
+
+    def _read_scripts(self, folder: int, pid: int, vitals: Vitals, image: Image) -> tuple[Image, ...] | Missing:
+        """Read scripts once, when the program starts, for later a program can change what its arguments show."""
         known = self._scripts.get(pid)
         if known is not None and (known.started, known.path) == (vitals.started, image.path):
-            return known.script
-        script = read_script(folder, image)
-        if isinstance(script, Missing):
-            return None
-        self._scripts[pid] = _Remembered(vitals.started, image.path, script)
-        return script
+            return known.scripts
+        scripts = read_scripts(folder, image)
+        if scripts is Missing.VANISHED:
+            return ()
+        if not isinstance(scripts, Missing):
+            self._scripts[pid] = _Remembered(vitals.started, image.path, scripts)
+        return scripts
 
     def _describe(self, folder: int, seen: _Seen, scope: Scope) -> Program:
-        judged, package = seen.image, self._owner(seen.image)
-        if package is not None and seen.script is not None:
-            judged, package = seen.script, self._owner(seen.script)
-        paths = [image.path for image in (seen.image, seen.script) if image is not None]
-        path, *script = [show(path) for path in paths]
-        digest = Digest(None)
-        if package is None or scope.hash == "all" or _is_listed(scope.listed, (path, *script)):
-            digest = self._digests.of(folder, judged)
+        program = self._tell(folder, seen.image, scope)
         return Program(
             pid=seen.pid,
             started=seen.vitals.started,
             uid=seen.uid,
             name=show(seen.vitals.name),
+            path=program.path,
+            package=program.package,
+            sha256=program.sha256,
+            unhashed=program.unhashed,
+            replaced=seen.image.replaced,
+            home=program.home,
+            foreign=program.foreign,
+            writable=program.writable,
+            scripts=tuple(self._tell(folder, script, scope) for script in seen.scripts),
+        )
+
+    def _tell(self, folder: int, image: Image, scope: Scope) -> Script:
+        """Tell of one file what is told of every file that runs."""
+        package, path = self._owner(image), show(image.path)
+        is_hashed = package is None or scope.hash == "all" or _is_listed(scope.listed, path)
+        digest = self._digests.of(folder, image) if is_hashed else Digest(None)
+        return Script(
             path=path,
             package=package,
             sha256=digest.sha256,
             unhashed=digest.unhashed,
-            script=script[0] if script else None,
-            replaced=seen.image.replaced,
-            home=any(path.startswith(self._homes) for path in paths),
+            home=image.path.startswith(self._homes),
+            foreign=not image.ours,
+            writable=image.file is None or image.file.writable,
         )
 
     def _owner(self, image: Image) -> Package | None:
@@ -165,23 +192,8 @@ def show(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def list_homes(passwd: Path = Path("/etc/passwd")) -> tuple[bytes, ...]:
-    """List the home folders of people, each with its closing slash, from the local accounts alone."""
-    homes = {b"/home/", b"/root/"}
-    with suppress(OSError), passwd.open("rb") as file:
-        for line in file.read(LARGEST_PASSWD).splitlines():
-            fields = line.split(b":")
-            if len(fields) == PASSWD_FIELDS and _is_person(fields[2]) and len(fields[5]) > 1:
-                homes.add(fields[5].rstrip(b"/") + b"/")
-    return tuple(sorted(homes))
-
-
-def _is_person(uid: bytes) -> bool:
-    return uid.isdigit() and FIRST_PERSON <= int(uid) != NOBODY
-
-
-def _is_listed(patterns: tuple[str, ...], paths: tuple[str, ...]) -> bool:
-    return bool(patterns) and any(_matcher(patterns).match(path) for path in paths)
+def _is_listed(patterns: tuple[str, ...], path: str) -> bool:
+    return bool(patterns) and _matcher(patterns).match(path) is not None
 
 
 @lru_cache(maxsize=8)
@@ -189,11 +201,5 @@ def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(translate(pattern) for pattern in patterns))
 
 
-# Fixed by passwd(5) and Debian's plan of users.
-PASSWD_FIELDS = 7
-FIRST_PERSON = 1_000
-NOBODY = 65_534
-
 # Our choices.
 METHOD = "procfs and dpkg"
-LARGEST_PASSWD = 1 << 20

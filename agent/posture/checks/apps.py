@@ -7,25 +7,26 @@ and what ended before it could be read is counted, never judged.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum
 from typing import ClassVar, Literal
 
 from agent.events import MOST_SEEN, Evidence, Outcome, ProgramSeen
 from agent.posture.checks.paths import PathPattern, location, only_root_writes
 from agent.posture.checks.sentences import LOOK_AGAIN, NOT_SEEN, NOTHING_TO_DO, name_some, tell
-from agent.posture.facts import Facts, Observed, Origin, Package, Program, Programs, Unseen
+from agent.posture.facts import Facts, Observed, Origin, Package, Program, Programs, Script, Unseen
 from agent.posture.verdict import Finding, Who
 from agent.words import Words, quote
 
 Key = tuple[Literal["name", "package", "sha256"], str]
+File = Program | Script
 
 
-class Standing(Enum):
-    """What the approved list says of one program."""
+class Standing(IntEnum):
+    """What the approved list says of one program, from good to bad."""
 
-    APPROVED = auto()
-    STRANGE = auto()
-    UNTOLD = auto()
+    APPROVED = 0
+    UNTOLD = 1
+    STRANGE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Unapproved:
     """Every program must be approved by its package, its place and content, or its content.
 
     `packages` None approves every package; `known_origin` asks that a configured source offers it.
-    A script counts instead of its interpreter.
+    Of a script and its interpreter both must be approved; to the interpreter any package will do.
     """
 
     check: ClassVar[str] = "apps.unapproved"
@@ -61,9 +62,9 @@ class Unapproved:
         programs = facts.programs
         if isinstance(programs, Unseen):
             return self.unknown(tell(NOT_SEEN, why=quote(programs.why)))
-        standings = [(program, self.standing(program)) for program in programs.value.running]
-        strange = [program for program, standing in standings if standing is Standing.STRANGE]
-        untold = [program for program, standing in standings if standing is Standing.UNTOLD]
+        standings = [self.worst(program) for program in programs.value.running]
+        strange = [file for file, standing in standings if standing is Standing.STRANGE]
+        untold = [file for file, standing in standings if standing is Standing.UNTOLD]
         if strange:
             return self._fail(strange, programs.value)
         if programs.value.unreadable:
@@ -78,37 +79,44 @@ class Unapproved:
         remedy = tell(LOOK_AGAIN, help_desk=self.help_desk)
         return Finding(self.check, Outcome.UNKNOWN, why, remedy, Who.HELP_DESK)
 
-    def standing(self, program: Program) -> Standing:
-        """Judge one program by its package first, for that needs no hash; then by place and content."""
-        by_package = self._package_standing(program.package)
-        if by_package is Standing.APPROVED or program.sha256 in self.sha256 or self._is_in_place(program):
-            return Standing.APPROVED
-        places = [file for file in self.files if file.path.matches(_judged_path(program))]
-        if any(program.sha256 in file.sha256 for file in places):
-            return Standing.APPROVED
-        return Standing.UNTOLD if places and program.sha256 is None else by_package
+    def worst(self, program: Program) -> tuple[File, Standing]:
+        """Judge everything that one program runs, and choose what stands worst; of equals the last."""
+        *interpreters, script = program.files
+        standings = [(script, self._standing(script, self.packages))]
+        standings += [(file, self._standing(file, None)) for file in reversed(interpreters)]
+        return max(standings, key=lambda judged: judged[1])
 
-    def _package_standing(self, package: Package | None) -> Standing:
-        if package is None or (self.packages is not None and _plain(package) not in self.packages):
+    def _standing(self, file: File, packages: frozenset[str] | None) -> Standing:
+        """Judge one file by its package first, for that needs no hash; then by place and content."""
+        by_package = self._package_standing(file.package, packages)
+        if by_package is Standing.APPROVED or file.sha256 in self.sha256 or self._is_in_place(file):
+            return Standing.APPROVED
+        places = [listed for listed in self.files if listed.path.matches(file.path)]
+        if any(file.sha256 in listed.sha256 for listed in places):
+            return Standing.APPROVED
+        return Standing.UNTOLD if places and file.sha256 is None else by_package
+
+    def _package_standing(self, package: Package | None, packages: frozenset[str] | None) -> Standing:
+        if package is None or (packages is not None and _plain(package) not in packages):
             return Standing.STRANGE
         if not self.known_origin or package.origin in KNOWN_ORIGINS:
             return Standing.APPROVED
         return Standing.UNTOLD if package.origin in UNTOLD_ORIGINS else Standing.STRANGE
 
-    def _is_in_place(self, program: Program) -> bool:
-        """A listed place approves only where none but root writes, for the script and its interpreter."""
-        if not self.paths or program.home or program.foreign or not only_root_writes(program.path):
+    def _is_in_place(self, file: File) -> bool:
+        """A listed place approves only what truly lies there, and only where none but root writes it."""
+        if not self.paths or file.home or file.foreign or file.writable or not only_root_writes(file.path):
             return False
-        return any(pattern.matches(_judged_path(program)) for pattern in self.paths)
+        return any(pattern.matches(file.path) for pattern in self.paths)
 
-    def _fail(self, strange: list[Program], programs: Programs) -> Finding:
+    def _fail(self, strange: list[File], programs: Programs) -> Finding:
         names = _names(strange)
         seen = tell(ONE_STRANGER if len(names) == 1 else STRANGERS, count=str(len(names)), names=name_some(names))
-        replaced = all(program.replaced and only_root_writes(program.path) for program in strange)
+        replaced = all(isinstance(file, Program) and file.replaced and only_root_writes(file.path) for file in strange)
         remedy = tell(START_AGAIN if replaced else CLOSE_OR_ASK, help_desk=self.help_desk)
         return Finding(self.check, Outcome.FAIL, seen, remedy, Who.YOU, _evidence(strange, programs))
 
-    def _untold(self, untold: list[Program], programs: Programs) -> Finding:
+    def _untold(self, untold: list[File], programs: Programs) -> Finding:
         names = _names(untold)
         seen = tell(NOT_TOLD, names=name_some(names))
         remedy = tell(CALL, help_desk=self.help_desk)
@@ -158,7 +166,8 @@ class Forbidden:
             return self._fail(fitting, programs.value)
         if self.marks and programs.value.unreadable:
             return _unreadable(self.check, programs.value, self.help_desk)
-        unhashed = [program for program in programs.value.running if program.unhashed and self._needs_hash(program)]
+        files = [file for program in programs.value.running for file in program.files]
+        unhashed = [file for file in files if file.unhashed and self._needs_hash(file)]
         if unhashed:
             return self._untold(unhashed, programs.value)
         seen = tell(NONE_LISTED, count=str(len(self.marks)), missed=_missed(programs.value))
@@ -169,28 +178,28 @@ class Forbidden:
         remedy = tell(LOOK_AGAIN, help_desk=self.help_desk)
         return Finding(self.check, Outcome.UNKNOWN, why, remedy, Who.HELP_DESK)
 
-    def _fitting(self, running: Iterable[Program]) -> Iterator[tuple[Mark, Program]]:
+    def _fitting(self, running: Iterable[Program]) -> Iterator[tuple[Mark, File]]:
         index: dict[Key, list[Mark]] = {}
         for mark in self.marks:
             for key in mark.keys:
                 index.setdefault(key, []).append(mark)
         placed = [(mark, mark.path) for mark in self.marks if mark.path]
-        for program in running:
-            for key in _keys(program):
-                yield from ((mark, program) for mark in index.get(key, ()))
-            yield from ((mark, program) for mark, place in placed if any(map(place.matches, _paths(program))))
+        for file in (file for program in running for file in program.files):
+            for key in _keys(file):
+                yield from ((mark, file) for mark in index.get(key, ()))
+            yield from ((mark, file) for mark, place in placed if place.matches(file.path))
 
-    def _needs_hash(self, program: Program) -> bool:
-        return program.sha256 is None and any(mark.sha256 for mark in self.marks)
+    def _needs_hash(self, file: File) -> bool:
+        return file.sha256 is None and any(mark.sha256 for mark in self.marks)
 
-    def _fail(self, fitting: list[tuple[Mark, Program]], programs: Programs) -> Finding:
+    def _fail(self, fitting: list[tuple[Mark, File]], programs: Programs) -> Finding:
         titles = sorted({mark.title for mark, _ in fitting})
-        running = list(dict.fromkeys(program for _, program in fitting))
+        running = list(dict.fromkeys(file for _, file in fitting))
         seen = tell(FORBIDDEN_RUNS, names=name_some(titles))
         remedy = tell(CLOSE_WHOLLY, help_desk=self.help_desk)
         return Finding(self.check, Outcome.FAIL, seen, remedy, Who.YOU, _evidence(running, programs))
 
-    def _untold(self, unhashed: list[Program], programs: Programs) -> Finding:
+    def _untold(self, unhashed: list[File], programs: Programs) -> Finding:
         seen = tell(NOT_TOLD, names=name_some(_names(unhashed)))
         remedy = tell(CALL, help_desk=self.help_desk)
         return Finding(self.check, Outcome.UNKNOWN, seen, remedy, Who.IT, _evidence(unhashed, programs))
@@ -206,27 +215,19 @@ def _missed(programs: Programs) -> Words:
     return tell(VANISHED, count=str(programs.vanished)) if programs.vanished else Words("", "")
 
 
-def _judged_path(program: Program) -> str:
-    return program.script or program.path
-
-
-def _paths(program: Program) -> tuple[str, ...]:
-    return (program.path, program.script) if program.script else (program.path,)
-
-
-def _keys(program: Program) -> list[Key]:
-    keys: list[Key] = [("name", program.name.lower()), ("name", program.path.rpartition("/")[2].lower())]
-    if program.script:
-        keys.append(("name", program.script.rpartition("/")[2].lower()))
-    if program.package:
-        keys.append(("package", _plain(program.package)))
-    if program.sha256:
-        keys.append(("sha256", program.sha256))
+def _keys(file: File) -> list[Key]:
+    keys: list[Key] = [("name", file.path.rpartition("/")[2].lower())]
+    if isinstance(file, Program):
+        keys.append(("name", file.name.lower()))
+    if file.package:
+        keys.append(("package", _plain(file.package)))
+    if file.sha256:
+        keys.append(("sha256", file.sha256))
     return keys
 
 
-def _names(programs: Iterable[Program]) -> list[str]:
-    return sorted({_judged_path(program) for program in programs})
+def _names(files: Iterable[File]) -> list[str]:
+    return sorted({file.path for file in files})
 
 
 def _plain(package: Package) -> str:
@@ -234,7 +235,7 @@ def _plain(package: Package) -> str:
     return package.name.partition(":")[0]
 
 
-def _evidence(judged: Sequence[Program], programs: Programs) -> Evidence:
+def _evidence(judged: Sequence[File], programs: Programs) -> Evidence:
     seen = list(dict.fromkeys(map(_seen, judged)))
     return Evidence(
         programs=tuple(seen[:MOST_SEEN]),
@@ -244,11 +245,10 @@ def _evidence(judged: Sequence[Program], programs: Programs) -> Evidence:
     )
 
 
-def _seen(program: Program) -> ProgramSeen:
-    package = _plain(program.package) if program.package else None
+def _seen(file: File) -> ProgramSeen:
+    package = _plain(file.package) if file.package else None
     fits = package is not None and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", package)
-    place = location(_judged_path(program), home=program.home)
-    return ProgramSeen(place, program.sha256, package if fits else None)
+    return ProgramSeen(location(file.path, home=file.home), file.sha256, package if fits else None)
 
 
 KNOWN_ORIGINS = frozenset({Origin.EXACT, Origin.NAME_ONLY})
