@@ -271,6 +271,32 @@ def test_who_rests_is_told_nothing_more(tmp_path: Path):
     play(tmp_path, Helper((looked(1, at=10.0),)), scene)
 
 
+def test_who_rests_lets_the_helper_rest_once_and_a_look_wakes_it(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        lookout.rest()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, Told().watcher)
+        lookout.rest()
+        lookout.rest()
+        assert pids(await lookout.look(SCOPE)) == [2]
+        assert helper.scopes == [SCOPE, Scope(frozenset()), SCOPE]
+
+    play(tmp_path, Helper((looked(1, at=10.0),), (looked(at=11.0),), (looked(2, at=12.0),)), scene)
+
+
+def test_a_rest_does_not_put_the_helper_to_sleep_under_a_look(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        looking = asyncio.create_task(lookout.look(SCOPE))
+        await until(lambda: helper.scopes)
+        lookout.rest()
+        helper.say(looked(1, at=10.0))
+        await looking
+        await lookout.look(SCOPE)
+        assert helper.scopes == [SCOPE, SCOPE]
+
+    play(tmp_path, Helper((), (looked(1, at=11.0),)), scene)
+
+
 def test_a_helper_that_cannot_see_programs_start_is_no_helper(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
         with pytest.raises(LookLost, match="no root namespace"):

@@ -61,6 +61,23 @@ def test_events_that_the_kernel_had_to_drop_are_told_as_lost(events: ExecEvents)
 
 
 @pytest.mark.lab
+def test_who_rests_is_told_nothing_and_who_resumes_hears_at_once(events: ExecEvents) -> None:
+    unread = subprocess.Popen([TRUE])
+    unread.wait()
+    events.rest()
+    unheard = subprocess.Popen([TRUE])
+    unheard.wait()
+    assert select.select([events], [], [], 0.1)[0] == []
+    for _ in range(2):  # to say it twice changes nothing
+        events.resume()
+    heard = subprocess.Popen([TRUE])
+    heard.wait()
+    told = [(event.pid, event.what) for event in events.read().events]
+    assert (heard.pid, What.EXEC) in told
+    assert not {unread.pid, unheard.pid} & {pid for pid, _ in told}
+
+
+@pytest.mark.lab
 def test_nothing_to_read_is_an_empty_batch(events: ExecEvents) -> None:
     wait_for(lambda: events.read() == exec_events.Batch((), lost=False), "silence")
 

@@ -126,7 +126,7 @@ def test_the_same_process_that_runs_another_script_is_told_anew(helper: Helper, 
             await script_heard(client, second)
             looked = await client.look(scope)
             assert isinstance(looked, Observed)
-            return tuple(program.script for program in looked.value.running)
+            return tuple(script.path for program in looked.value.running for script in program.scripts)
 
     assert asyncio.run(follow()) == (str(second),)
 
@@ -134,7 +134,7 @@ def test_the_same_process_that_runs_another_script_is_told_anew(helper: Helper, 
 async def script_heard(client: LookClient, script: Path) -> None:
     while True:
         told = await hear(client, Started, "/dash")
-        if isinstance(told, Started) and told.program.script == str(script):
+        if isinstance(told, Started) and [one.path for one in told.program.scripts] == [str(script)]:
             return
 
 
@@ -368,6 +368,161 @@ def test_a_helper_that_is_killed_is_lost_to_whoever_listens_and_asks(helper: Hel
                 await client.look(Scope(frozenset()))
 
     asyncio.run(follow())
+
+
+@pytest.mark.lab
+def test_a_helper_that_nobody_asks_to_watch_does_nothing_when_programs_start(helper: Helper) -> None:
+    async def follow() -> tuple[int, int]:
+        async with connected(helper.socket) as client:
+            await client.look(Scope(frozenset({0})))
+            client.rest()
+            assert await client.look(Scope(frozenset())) is not None
+            before = switches(helper)
+            await asyncio.to_thread(start_many, 200)
+            return before, switches(helper)
+
+    before, after = asyncio.run(follow())
+    assert after - before < 20
+
+
+@pytest.mark.lab
+def test_a_helper_that_rested_tells_what_starts_from_the_next_look_on_and_nothing_from_before(
+    helper: Helper, stage: Stage
+) -> None:
+    scope = Scope(frozenset({stage.uid}))
+
+    async def follow() -> tuple[list[str], list[str]]:
+        async with connected(helper.socket) as client:
+            await client.look(scope)
+            client.rest()
+            await client.look(Scope(frozenset()))
+            await asyncio.to_thread(stage.start, stage.copy("meanwhile"), "60")
+            looked = await client.look(scope)
+            assert isinstance(looked, Observed)
+            await asyncio.to_thread(stage.start, stage.copy("later"), "60")
+            heard = []
+            async with asyncio.timeout(10), aclosing(client.events()) as events:
+                async for pushed in events:
+                    heard += [Path(pushed.program.path).name] if isinstance(pushed, Started) else []
+                    if "later" in heard:
+                        break
+            return [Path(program.path).name for program in looked.value.running], heard
+
+    seen, heard = asyncio.run(follow())
+    assert seen == ["meanwhile"]
+    assert {"later"} <= set(heard) <= {"later", "setpriv"}
+
+
+@pytest.mark.lab
+def test_one_client_that_rests_does_not_deafen_another_and_one_that_goes_lets_the_helper_rest(
+    helper: Helper, stage: Stage
+) -> None:
+    async def follow() -> int:
+        async with connected(helper.socket) as resting:
+            async with connected(helper.socket) as watching:
+                await resting.look(Scope(frozenset({0})))
+                await watching.look(Scope(frozenset({stage.uid})))
+                resting.rest()
+                await asyncio.to_thread(stage.start, stage.copy("strange"), "60")
+                await hear(watching, Started, "strange")
+            await resting.look(Scope(frozenset()))
+            before = switches(helper)
+            await asyncio.to_thread(start_many, 200)
+            return switches(helper) - before
+
+    assert asyncio.run(follow()) < 20
+
+
+def start_many(programs: int) -> None:
+    for _ in range(programs):
+        subprocess.run([TRUE])
+
+
+def switches(helper: Helper) -> int:
+    """Count how often the helper went to sleep: once for each thing that woke it."""
+    status = Path(f"/proc/{helper.process.pid}/status").read_text()
+    return int(status.partition("\nvoluntary_ctxt_switches:\t")[2].split()[0])
+
+
+@pytest.mark.lab
+def test_to_rest_never_raises_even_when_the_helper_is_gone(helper: Helper) -> None:
+    async def follow() -> None:
+        async with connected(helper.socket) as client:
+            client.rest()
+            await client.look(Scope(frozenset({0})))
+            helper.process.kill()
+            client.rest()
+            with pytest.raises(LookLost):
+                await anext(client.events())
+            client.rest()
+
+    asyncio.run(follow())
+
+
+@pytest.mark.lab
+def test_another_users_program_on_the_socket_is_no_helper(tmp_path: Path) -> None:
+    stranger = new_uid()
+    path = tmp_path / "look.sock"
+    code = f"import socket,sys; s=socket.socket(1); s.bind({str(path)!r}); s.listen(); c,_=s.accept(); "
+    code += f"c.sendall({encode(Ready(None))!r}); sys.stdin.read()"
+    tmp_path.chmod(0o777)
+    with staged(tmp_path) as stage:
+        stage.launch(*as_user(stranger, PYTHON, "-c", code), until=lambda _: path.exists())
+        wait_for(lambda: is_listening(path), "the stand-in to listen")
+        with pytest.raises(LookLost, match=f"user {stranger} answers in the look helper's place"):
+            asyncio.run(LookClient.connect(path))
+
+
+@pytest.mark.lab
+def test_a_helper_that_runs_as_a_configured_user_is_believed(tmp_path: Path) -> None:
+    own = new_uid()
+    path = tmp_path / "look.sock"
+    code = f"import socket,sys; s=socket.socket(1); s.bind({str(path)!r}); s.listen(); c,_=s.accept(); "
+    code += f"c.sendall({encode(Ready('all is well'))!r}); sys.stdin.read()"
+    tmp_path.chmod(0o777)
+
+    async def meet() -> str | None:
+        client = await LookClient.connect(path, helpers=frozenset({own}))
+        await client.close()
+        return client.blind
+
+    with staged(tmp_path) as stage:
+        stage.launch(*as_user(own, PYTHON, "-c", code), until=lambda _: path.exists())
+        wait_for(lambda: is_listening(path), "the stand-in to listen")
+        assert asyncio.run(meet()) == "all is well"
+
+
+def is_listening(path: Path) -> bool:
+    """Tell whether a socket listens, from the kernel's table, without connecting to it."""
+    lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+    return any(line[-1] == str(path) and line[3] == "00010000" for line in lines)
+
+
+def test_an_error_of_our_own_while_listening_is_a_loss_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = asyncio.Event()
+
+    def fail(line: bytes) -> None:
+        raise ZeroDivisionError
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(Ready(None)))
+        await reader.readline()
+        writer.write(encode(Missed(1, 0, 0.0)))
+        await reader.read()
+        writer.close()
+        left.set()
+
+    async def listen() -> None:
+        async with await asyncio.start_unix_server(speak, tmp_path / "look.sock"):
+            try:
+                async with connected(tmp_path / "look.sock") as client:
+                    monkeypatch.setattr("agent.probes.client.decode", fail)
+                    await client.look(Scope(frozenset({0})))
+            finally:
+                await left.wait()
+
+    with pytest.raises(LookLost, match=r"an error of our own \(ZeroDivisionError\)"):
+        asyncio.run(listen())
 
 
 def test_a_helper_that_is_not_there_is_lost_with_its_reason(tmp_path: Path) -> None:

@@ -21,6 +21,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """What one look beside the watch brought home, and why there was no helper to look, if there was none."""
+
+    facts: Facts
+    lost: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Watcher:
     """Who is told while a site is open: the facts after each change, and why the helper is gone."""
 
@@ -39,6 +47,7 @@ class Lookout:
         self._programs: Observed[Programs] | Unseen = NOTHING_SEEN
         self._reachable: Observed[Links] | Unseen = NOTHING_SEEN
         self._looking = asyncio.Lock()
+        self._glancing = asyncio.Lock()
         self._heard_meanwhile: list[Pushed] = []
         self._changed = asyncio.Event()
         self._started = 0
@@ -73,9 +82,15 @@ class Lookout:
             self._reachable = newer(self._reachable, reachable)
         return self.facts
 
+    async def glance(self, scope: Scope) -> Glance:
+        """Look once by a connection of its own: whatever is kept and watched, and for whom, stays as it is."""
+        async with self._glancing:  # one at a time, for the helper serves few
+            (programs, lost), reachable = await asyncio.gather(self._glance(scope), self._links.read())
+        return Glance(Facts(programs, reachable), lost)
+
     def watch(self, scope: Scope, every: float, watcher: Watcher) -> None:
         """Tell each change from now on, and look again at everything `every` so many seconds."""
-        self.rest()
+        self._stop_telling()
         self._watcher = watcher
         if self._client is None:
             watcher.lost("it went while it was looked at")
@@ -88,7 +103,12 @@ class Lookout:
         ]
 
     def rest(self) -> None:
-        """Stop telling changes."""
+        """Stop telling changes, and have the helper rest too unless somebody waits for a look."""
+        self._stop_telling()
+        if self._client is not None and not self._looking.locked():
+            self._client.rest()
+
+    def _stop_telling(self) -> None:
         for task in self._watching:
             task.cancel()
         self._watching = []
@@ -101,15 +121,28 @@ class Lookout:
             await self._client.close()
         await self._links.close()
 
+    async def _glance(self, scope: Scope) -> tuple[Observed[Programs] | Unseen, str | None]:
+        try:
+            client = await self._connect()
+            try:
+                return await client.look(scope), None
+            finally:
+                await client.close()
+        except LookLost as lost:
+            return Unseen(str(lost), boot_clock()), str(lost)
+
     async def _connected(self) -> LookClient:
         if self._client is not None:
             return self._client
+        self._client = client = await self._connect()
+        self._hearing = self._begin(self._hear(client))
+        return client
+
+    async def _connect(self) -> LookClient:
         client = await LookClient.connect(self._look_socket)
         if client.blind is not None:
             await client.close()
             raise LookLost(f"it cannot see programs start: {client.blind}")
-        self._client = client
-        self._hearing = self._begin(self._hear(client))
         return client
 
     def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -5,6 +5,8 @@ It asks and listens; it neither looks for itself nor connects again: when the he
 """
 
 import asyncio
+import os
+import socket
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -27,6 +29,7 @@ from agent.probes.codec import (
     decode,
     encode_scope,
 )
+from agent.probes.peers import read_peer_uid
 
 __all__ = ["LookClient", "LookLost", "LookedAgain", "Missed", "Pushed", "Scope", "Started"]
 
@@ -45,15 +48,20 @@ class LookClient:
         self._pushed: asyncio.Queue[Pushed | None] = asyncio.Queue()
         self._answers: deque[asyncio.Future[Looked]] = deque()
         self._lost: LookLost | None = None
+        self._watches = False
         self._listening = asyncio.create_task(self._listen(reader))
 
     @classmethod
-    async def connect(cls, path: Path, seconds: float = 2.0) -> Self:
-        """Connect and wait for the helper's first line; raise `LookLost` when there is none in time."""
+    async def connect(cls, path: Path, seconds: float = 2.0, helpers: frozenset[int] = frozenset()) -> Self:
+        """Connect and wait for the helper's first line; raise `LookLost` when there is none in time.
+
+        Only a helper that runs as root, as ourselves or as one of `helpers` is believed.
+        """
         try:
             async with asyncio.timeout(seconds):
                 reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_ANSWER)
                 try:
+                    _trust(writer.get_extra_info("socket"), frozenset({0, os.geteuid()}) | helpers)
                     return cls(reader, writer, await _greet(reader))
                 except BaseException:
                     writer.close()
@@ -67,6 +75,7 @@ class LookClient:
         """Look now, and have programs of this scope reported from now on; answers come in order."""
         if self._lost is not None:
             raise self._lost
+        self._watches = bool(scope.uids)
         answer: asyncio.Future[Looked] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
         self._writer.write(encode_scope(scope))
@@ -76,6 +85,16 @@ class LookClient:
         except TimeoutError as error:
             self._lose(LookLost("the look helper did not answer a look in time"))
             raise LookLost("the look helper did not answer a look in time") from error
+
+    def rest(self) -> None:
+        """Have nothing reported until the next look, so that the helper costs nothing; never raise."""
+        if self._lost is not None or not self._watches:
+            return
+        self._watches = False
+        unwanted: asyncio.Future[Looked] = asyncio.get_running_loop().create_future()
+        unwanted.cancel()
+        self._answers.append(unwanted)
+        self._writer.write(encode_scope(Scope(frozenset())))
 
     async def events(self) -> AsyncGenerator[Pushed, None]:
         """Give what the helper reports unasked, as it comes; end by raising `LookLost`."""
@@ -96,6 +115,10 @@ class LookClient:
                 self._take(await _read(reader))
         except LookLost as lost:
             self._lose(lost)
+        except Exception as error:  # whatever it is, nobody listens any more
+            ours = LookLost(f"an error of our own ({type(error).__name__})")
+            ours.__cause__ = error
+            self._lose(ours)
 
     def _take(self, said: Said) -> None:
         match said:
@@ -123,6 +146,12 @@ class LookClient:
                 answer.set_exception(lost)
         self._pushed.put_nowait(None)
         self._writer.close()
+
+
+def _trust(connection: socket.socket, helpers: frozenset[int]) -> None:
+    uid = read_peer_uid(connection)
+    if uid not in helpers:
+        raise LookLost(f"user {uid} answers in the look helper's place")
 
 
 async def _greet(reader: asyncio.StreamReader) -> str | None:

@@ -44,7 +44,7 @@ class Batch:
 
 
 class ExecEvents:
-    """A subscription; wait for `fileno` to be readable, then `read`."""
+    """A subscription; wait for `fileno` to be readable, then `read`. It can rest and resume."""
 
     def __init__(self, connector: socket.socket) -> None:
         """Take over a socket that is subscribed."""
@@ -86,6 +86,27 @@ class ExecEvents:
                 events += parse(datagram)
         return Batch(tuple(event for event in events if event.what is not What.NONE), lost)
 
+    def rest(self) -> None:
+        """Have the kernel report nothing until `resume`, and drop what it has reported."""
+        self._connector.send(_request(LISTEN.pack(MULTICAST_IGNORE)))
+        self._drop()
+
+    def resume(self) -> None:
+        """Have the kernel report again: everything that happens after the return."""
+        self._drop()  # before kernel 6.6, what others subscribe to comes here too
+        for wish in (LISTEN.pack(MULTICAST_LISTEN), NARROWED):
+            self._connector.send(_request(wish))
+
+    def _drop(self) -> None:
+        for _ in range(MOST_DROPPED):
+            try:
+                self._connector.recv(LONGEST_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+
     def close(self) -> None:
         """End the subscription."""
         self._connector.close()
@@ -126,7 +147,7 @@ def _subscribe(connector: socket.socket) -> None:
         connector.bind((0, PROCESS_CHANNEL[0]))
         connector.send(_request(LISTEN.pack(MULTICAST_LISTEN)))
         _await_answer(connector)
-        connector.send(_request(LISTEN_TO.pack(MULTICAST_LISTEN, What.EXEC | What.UID)))
+        connector.send(_request(NARROWED))
         connector.setblocking(False)
     except TimeoutError as error:
         raise EventsError("the kernel does not answer in this PID namespace") from error
@@ -163,6 +184,7 @@ SO_RCVBUFFORCE = 33
 KERNEL = 0
 PROCESS_CHANNEL = (1, 1)
 MULTICAST_LISTEN = 1
+MULTICAST_IGNORE = 2
 NETLINK_HEADER = struct.Struct("=IHHII")
 CONNECTOR_HEADER = struct.Struct("=IIIIHH")
 EVENT = struct.Struct("=IIQII")
@@ -171,9 +193,11 @@ LISTEN_TO = struct.Struct("=II")
 ERROR = struct.Struct("=I")
 ERROR_OFFSET = 16
 KINDS = frozenset(What)
+NARROWED = LISTEN_TO.pack(MULTICAST_LISTEN, What.EXEC | What.UID)
 
 # Our choices.
 RECEIVE_BUFFER = 4 << 20
 LONGEST_DATAGRAM = 4_096
 LARGEST_BATCH = 64
+MOST_DROPPED = 100_000
 ANSWER_SECONDS = 1.0

@@ -1,12 +1,11 @@
 """The helper's side of the talk: each client's scope, the answers to its looks, and what it is told unasked.
 
-One client is one daemon. It writes to its clients only, and hangs up on one that says what it should not
-or does not read what it is told.
+One client is one daemon. It writes to its clients only, hangs up on one that says what it should not or
+does not read what it is told, and lets the kernel report nothing while nobody's programs are watched.
 """
 
 import asyncio
 import socket
-import struct
 from dataclasses import dataclass, field
 
 from agent.probes.codec import (
@@ -24,6 +23,7 @@ from agent.probes.codec import (
     encode,
 )
 from agent.probes.exec_events import ExecEvents
+from agent.probes.peers import read_peer_uid
 from agent.probes.processes import Missing
 from agent.probes.programs import ProgramProbe
 
@@ -53,14 +53,16 @@ class Host:
         self._events = events
         self._allowed = allowed
         self._clients: set[Client] = set()
+        self._listens = False
+        self._stop = asyncio.Event()
         self._broken: str | None = None
 
     async def serve(self, listener: socket.socket, stop: asyncio.Event) -> str | None:
         """Serve until `stop` is set, then hang up on everyone; answer why, if it was not asked to stop."""
-        loop = asyncio.get_running_loop()
+        self._stop = stop
         server = await asyncio.start_unix_server(self._meet, sock=listener, limit=LONGEST_REQUEST)
         if not isinstance(self._events, str):
-            loop.add_reader(self._events.fileno(), self._hear, self._events, stop)
+            self._events.rest()
         self._probe.prepare()
         async with server:
             await stop.wait()
@@ -82,6 +84,7 @@ class Host:
             writer.transport.abort()
         finally:
             self._clients.discard(client)
+            self._attend()
             writer.close()
 
     def _refuse(self, writer: asyncio.StreamWriter) -> str | None:
@@ -105,17 +108,39 @@ class Host:
             except CodecError as error:
                 client.tell(Refusal(f"the request is not understood: {error}"))
                 return
+            self._attend()
             if isinstance(self._events, str):
                 self._probe.forget_scripts()
             client.tell(Looked(self._probe.look(client.scope)))
             await client.writer.drain()
 
-    def _hear(self, events: ExecEvents, stop: asyncio.Event) -> None:
+    def _attend(self) -> None:
+        """Listen to the kernel while the programs of anybody are watched, from before they are looked at."""
+        wanted = any(client.scope.uids for client in self._clients)
+        if isinstance(self._events, str) or wanted == self._listens:
+            return
+        self._listens = wanted
+        loop = asyncio.get_running_loop()
+        try:
+            if wanted:
+                self._events.resume()
+                self._probe.forget_scripts()
+                loop.add_reader(self._events.fileno(), self._hear, self._events)
+            else:
+                loop.remove_reader(self._events.fileno())
+                self._events.rest()
+        except OSError as error:
+            self._break(error)
+
+    def _break(self, error: OSError) -> None:
+        self._broken = f"the kernel's process events ended ({error.strerror})"
+        self._stop.set()
+
+    def _hear(self, events: ExecEvents) -> None:
         try:
             batch = events.read()
         except OSError as error:
-            self._broken = f"the kernel's process events ended ({error.strerror})"
-            stop.set()
+            self._break(error)
             return
         for event in batch.events:
             self._probe.forget_script(event.pid)
@@ -124,7 +149,8 @@ class Host:
         if batch.lost:
             self._probe.forget_scripts()
             for client in self._clients:
-                client.tell(LookedAgain(self._probe.look(client.scope)))
+                if client.scope.uids:
+                    client.tell(LookedAgain(self._probe.look(client.scope)))
 
     def _report(self, client: Client, pid: int) -> None:
         found = self._probe.look_at(pid, client.scope) if client.scope.uids else None
@@ -136,16 +162,13 @@ class Host:
             client.tell(Started(found, self._probe.boot()))
 
     def _report_missed(self, client: Client) -> None:
+        if not client.scope.uids:
+            client.missed.clear()
+        if not client.missed:
+            return
         vanished = client.missed.count(Missing.VANISHED)
         client.tell(Missed(vanished, len(client.missed) - vanished, self._probe.boot()))
         client.missed.clear()
-
-
-def read_peer_uid(connection: socket.socket) -> int:
-    """Tell which user is at the other end of a unix socket, by the kernel's word."""
-    credentials = struct.Struct("=iII")
-    _, uid, _ = credentials.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size))
-    return int(uid)
 
 
 # Our choices.
