@@ -11,12 +11,14 @@ from agent.control.messages import (
     LONGEST_LINE,
     REPLIES,
     REQUESTS,
+    Checked,
     Connect,
     Done,
     MessageError,
     Reason,
     Refused,
     Reply,
+    Report,
     Request,
     Status,
     Step,
@@ -47,11 +49,31 @@ statuses = st.builds(
     many_reasons,
     st.none() | tunnels,
 )
+checked = st.builds(
+    Checked,
+    text,
+    st.sampled_from(["pass", "fail", "unknown"]),
+    st.sampled_from(["refuse", "warn", "off"]),
+    words,
+    words,
+    text,
+    st.none() | st.sampled_from(["A", "B", "C"]),
+    text,
+    finite,
+)
 replies: st.SearchStrategy[Reply] = st.one_of(
     st.builds(Step, st.sampled_from(["look", "key", "tunnel", "gateway", "network"]), finite, words),
     statuses,
     st.builds(Refused, st.sampled_from(["posture", "problem"]), many_reasons),
     st.builds(Done, finite, statuses),
+    st.builds(
+        Report,
+        text,
+        st.integers(0),
+        st.booleans(),
+        st.lists(checked, max_size=3).map(tuple),
+        st.none() | reasons,
+    ),
 )
 requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(Connect, st.none() | text),
@@ -98,6 +120,13 @@ def test_a_reply_with_values_of_any_kind_is_read_or_refused(name: str, data: st.
 def test_a_number_that_no_clock_or_counter_can_show_is_refused(number: str) -> None:
     line = f'{{"message":"step","step":"look","elapsed_ms":{number},"said":{{"en":"a","ja":"b"}}}}'
     with pytest.raises(MessageError, match="'elapsed_ms'"):
+        decode_reply(line.encode())
+
+
+@pytest.mark.parametrize("allowed", ["1", '"true"', "null", "[]"])
+def test_only_a_truth_value_says_that_a_connection_would_be_let_through(allowed: str) -> None:
+    line = f'{{"message":"report","at":"","policy_serial":1,"allowed":{allowed},"findings":[],"problem":null}}'
+    with pytest.raises(MessageError, match="'allowed'"):
         decode_reply(line.encode())
 
 

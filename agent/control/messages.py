@@ -54,7 +54,14 @@ class Watch:
     name: ClassVar[str] = "watch"
 
 
-Request = Connect | Disconnect | AskStatus | Why | Watch
+@dataclass(frozen=True, slots=True)
+class AskReport:
+    """Tell what is seen of this computer, check by check, whether or not a site is open."""
+
+    name: ClassVar[str] = "report"
+
+
+Request = Connect | Disconnect | AskStatus | Why | Watch | AskReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,41 @@ class Done:
     status: Status
 
 
-Reply = Step | Status | Refused | Done
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check's answer and what the policy does about it; `age` is how many seconds ago `method` looked.
+
+    `grade` says how far what was seen can be believed, None when nothing was seen.
+    """
+
+    name: ClassVar[str] = "checked"
+    code: str
+    outcome: Literal["pass", "fail", "unknown"]
+    response: Literal["refuse", "warn", "off"]
+    seen: Words
+    remedy: Words
+    who: str
+    grade: Literal["A", "B", "C"] | None
+    method: str
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was seen of this computer, told at `at` (UTC, ISO 8601), and whether a connect would be let through.
+
+    `problem` stands against it besides the findings: nobody could look.
+    """
+
+    name: ClassVar[str] = "report"
+    at: str
+    policy_serial: int
+    allowed: bool
+    findings: tuple[Checked, ...]
+    problem: Reason | None
+
+
+Reply = Step | Status | Refused | Done | Report
 
 Message = TypeVar("Message")
 
@@ -192,16 +233,18 @@ def _value(hint: object, value: object, name: str) -> object:
         return value
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST:
         return float(value)
-    if hint in (str, int) and type(value) is hint:
+    if hint in (str, int, bool) and type(value) is hint:
         return value
     if hint in NESTED and isinstance(value, dict):
         return _build(NESTED[hint], value)
     raise MessageError(f"the field {name!r} has a value of the wrong kind")
 
 
-REQUESTS: Mapping[str, type[Request]] = {kind.name: kind for kind in (Connect, Disconnect, AskStatus, Why, Watch)}
-REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in (Step, Status, Refused, Done)}
-NESTED: Mapping[object, type] = {kind: kind for kind in (Words, Reason, Tunnel, Status)}
+REQUESTS: Mapping[str, type[Request]] = {
+    kind.name: kind for kind in (Connect, Disconnect, AskStatus, Why, Watch, AskReport)
+}
+REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in (Step, Status, Refused, Done, Report)}
+NESTED: Mapping[object, type] = {kind: kind for kind in (Words, Reason, Tunnel, Status, Checked)}
 
 # Our choices.
 LONGEST_LINE = 65_536

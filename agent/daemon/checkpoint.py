@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from agent import events, gate
 from agent.control.messages import StepName
 from agent.daemon.jury import Jury
-from agent.daemon.lookout import Lookout, Watcher
+from agent.daemon.lookout import Glance, Lookout, Watcher
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
 from agent.posture.facts import Facts
 from agent.posture.policy import Site
+from agent.posture.verdict import Verdict
 from agent.probes.client import LookLost
 from agent.problems import Problem, Trouble, problem
 
@@ -36,6 +37,16 @@ class Moved:
 
 
 News = Stepped | Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What was seen and how it is judged, at `wall` (seconds since 1970); `lost` is why no helper looked."""
+
+    facts: Facts
+    verdict: Verdict
+    wall: float
+    lost: str | None
 
 
 class Checkpoint:
@@ -82,6 +93,15 @@ class Checkpoint:
     def happen(self, event: gate.Event) -> None:
         """Let the gate take a step."""
         self._step(event)
+
+    async def sight(self, uid: int) -> Sighting:
+        """Tell what is watched anyway, or look once for this user; the gate hears nothing of it."""
+        if isinstance(self.state, gate.Opening | gate.Open):
+            glance = Glance(self._lookout.facts)
+        else:
+            glance = await self._lookout.glance(self.jury.scope(uid))
+        clock = self._machine.clock()
+        return Sighting(glance.facts, self.jury.judge(glance.facts, clock.boot), clock.wall, glance.lost)
 
     def _seen(self, facts: Facts) -> None:
         """Judge what changed while a site is being opened or open."""

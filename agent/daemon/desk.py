@@ -7,6 +7,7 @@ from typing import Literal
 
 from agent import gate
 from agent.control.messages import (
+    AskReport,
     AskStatus,
     Connect,
     Disconnect,
@@ -25,6 +26,7 @@ from agent.control.messages import (
 from agent.control.server import reason
 from agent.daemon.checkpoint import Checkpoint, News, Stepped
 from agent.daemon.passage import Carried
+from agent.daemon.reporting import report
 from agent.events import Outcome, Response
 from agent.posture.policy import Policy
 from agent.posture.verdict import Finding
@@ -67,6 +69,9 @@ class Desk:
                 return
             case Why():
                 yield _why(self._checkpoint)
+                return
+            case AskReport():
+                yield report(self._checkpoint.jury, await self._checkpoint.sight(uid))
                 return
             case Watch():
                 replies = _watch(self._checkpoint)
@@ -209,7 +214,7 @@ def _tunnel(checkpoint: Checkpoint, policy: Policy, carried: Carried) -> Tunnel:
 def _without_policy(request: Request, closed_for: Problem) -> Reply:
     """Refuse what needs a policy; a status can be told without one."""
     why = reason(closed_for)
-    if isinstance(request, Connect):
+    if isinstance(request, Connect | AskReport):
         return Refused("problem", (why,))
     nothing = Status("idle", None, (), "ja", None, (), (why,), None)
     return Done(0.0, nothing) if isinstance(request, Disconnect) else nothing

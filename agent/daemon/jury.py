@@ -1,12 +1,13 @@
 """Applies the policy in force to what was seen, for one user; the rules are the policy's."""
 
 import pwd
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from agent.posture.facts import Facts
-from agent.posture.policy import Policy, hashes_all, judge, judged_uids
+from agent.posture.policy import Policy, hashes_all, judge, judged_uids, rests_on
 from agent.posture.policy.model import DEFAULT_RULES
-from agent.posture.verdict import Verdict
+from agent.posture.verdict import Fact, Verdict
 from agent.probes.client import Scope
 from agent.probes.codec import LONGEST_REQUEST, MOST_LISTED, encode_scope
 
@@ -37,6 +38,10 @@ class Jury:
     def judge(self, facts: Facts, now: float) -> Verdict:
         """Judge what was seen; `now` is seconds of the boot clock."""
         return judge(self.policy, facts, now, self.network_key)
+
+    def rests_on(self, facts: Facts) -> Mapping[str, Fact]:
+        """Give the fact that each check judges, by the check's code."""
+        return rests_on(self.policy, facts, self.network_key)
 
     @property
     def look_every(self) -> float:

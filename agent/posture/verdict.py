@@ -12,7 +12,9 @@ from agent.events import CheckResult, Evidence, Outcome, Response
 from agent.posture.facts import Facts, Links, Observed, Programs, Unseen
 from agent.words import Words
 
-__all__ = ["Check", "Cut", "Finding", "Outcome", "Response", "Rule", "Verdict", "Who", "weigh"]
+Fact = Observed[Programs] | Observed[Links] | Unseen
+
+__all__ = ["Check", "Cut", "Fact", "Finding", "Outcome", "Response", "Rule", "Verdict", "Who", "weigh"]
 
 
 class Cut(StrEnum):
@@ -137,7 +139,7 @@ class Check(Protocol):
 
     check: ClassVar[str]
 
-    def needs(self, facts: Facts) -> Observed[Programs] | Observed[Links] | Unseen:
+    def needs(self, facts: Facts) -> Fact:
         """Give the fact that this check judges."""
         ...
 

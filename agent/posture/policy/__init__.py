@@ -1,6 +1,6 @@
 """The hospital's policy: its text, its sections, and what it makes of facts. It reads no file."""
 
-from agent.posture.policy.judging import hashes_all, judge, judged_uids, looks_at_programs
+from agent.posture.policy.judging import hashes_all, judge, judged_uids, looks_at_programs, rests_on
 from agent.posture.policy.loading import PolicyError, PolicyErrors, load, schema
 from agent.posture.policy.model import Gateway, Policy, Site
 
@@ -15,5 +15,6 @@ __all__ = [
     "judged_uids",
     "load",
     "looks_at_programs",
+    "rests_on",
     "schema",
 ]

@@ -3,12 +3,14 @@
 It looks at nothing itself: whose programs to look at and which to hash is only told to the one who does.
 """
 
+from collections.abc import Mapping
+
 from agent.posture.checks.apps import Forbidden, ListedFile, Mark, Unapproved
 from agent.posture.checks.wifi import Registered, Trust
 from agent.posture.facts import Facts
 from agent.posture.policy.model import CheckId, HelpDesk, Policy
 from agent.posture.policy.values import UidOf
-from agent.posture.verdict import Check, Response, Verdict, weigh
+from agent.posture.verdict import Check, Fact, Response, Verdict, weigh
 from agent.words import Words
 
 
@@ -18,6 +20,11 @@ def judge(policy: Policy, facts: Facts, now: float, network_key: bytes) -> Verdi
     `network_key` keys the pseudonyms of wireless networks in the evidence: random, this device's own.
     """
     return weigh([(check, policy.rule(name)) for name, check in _checks(policy, network_key)], facts, now)
+
+
+def rests_on(policy: Policy, facts: Facts, network_key: bytes) -> Mapping[str, Fact]:
+    """Give the fact that each check judges, by the check's code."""
+    return {check.check: check.needs(facts) for _, check in _checks(policy, network_key)}
 
 
 def judged_uids(policy: Policy, asking: int, uid_of: UidOf) -> frozenset[int]:

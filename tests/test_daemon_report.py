@@ -1,0 +1,271 @@
+"""The daemon's report: a look of its own that the gate does not feel, or what is watched anyway."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import pytest
+
+from agent import gate
+from agent.control.messages import LONGEST_LINE, AskReport, Refused, Reply, Report, encode
+from agent.daemon.checkpoint import Sighting
+from agent.daemon.desk import Desk
+from agent.daemon.jury import Jury
+from agent.daemon.lookout import Glance, Lookout
+from agent.daemon.reporting import report
+from agent.posture.facts import Facts, Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
+from agent.posture.policy import load
+from agent.posture.policy.model import DEFAULT_RULES
+from agent.posture.verdict import Finding
+from agent.probes.client import Scope
+from agent.probes.codec import Looked
+from agent.problems import problem
+from tests.test_checkpoint import BAD, Stage, play, turns, until
+from tests.test_daemon_lookout import Helper, StandInLinks, links, looked
+from tests.test_daemon_small import POLICY
+
+JURY = Jury(load(POLICY, "policy.yaml"), b"k" * 32)
+WARN = "checks: {apps.unapproved: {unknown: warn}, apps.forbidden: {unknown: warn}}\n"
+SCOPE = Scope(frozenset({1000}))
+
+
+class Glancing:
+    """Teaches a stage's lookout to glance: it sees what runs as soon as it may, or says why it cannot."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.scopes: list[Scope] = []
+        self.may_look = asyncio.Event()
+        self.may_look.set()
+        self.lost: str | None = None
+        stage.lookout.glance = self.glance  # type: ignore[method-assign]  # the stand-in learns it here
+
+    async def glance(self, scope: Scope) -> Glance:
+        self.scopes.append(scope)
+        await self.may_look.wait()
+        facts = self.stage.lookout.facts
+        if self.lost is None:
+            return Glance(facts)
+        return Glance(Facts(Unseen(self.lost, self.stage.clock.boot), facts.links), self.lost)
+
+
+async def ask(stage: Stage, uid: int = 1000) -> Report:
+    desk = Desk()
+    desk.open_for(stage.checkpoint)
+    (reply,) = [reply async for reply in desk.answer(AskReport(), uid)]
+    assert isinstance(reply, Report)
+    return reply
+
+
+def outcomes(told: Report) -> dict[str, str]:
+    return {finding.code: finding.outcome for finding in told.findings}
+
+
+def test_a_report_looks_for_the_asker_and_changes_nothing(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        glancing, news = Glancing(stage), stage.checkpoint.listen()
+        told = await ask(stage, 2000)
+        assert (told.allowed, told.policy_serial, told.problem) == (True, 1, None)
+        assert told.at == "2027-01-15T08:00:00+00:00"
+        assert outcomes(told) == dict.fromkeys(DEFAULT_RULES, "pass")
+        assert [scope.uids for scope in glancing.scopes] == [{2000}]
+        assert (stage.state, news.qsize(), stage.lookout.scopes) == (gate.Idle(), 0, [])
+        assert not (tmp_path / "events.jsonl").read_text()
+        stage.checkpoint.forget(news)
+
+    play(tmp_path, scene)
+
+
+def test_what_would_refuse_is_told_with_all_that_a_refusal_tells(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        Glancing(stage)
+        stage.lookout.running = BAD
+        told = await ask(stage)
+        assert (told.allowed, outcomes(told)["apps.unapproved"]) == (False, "fail")
+        stage.ask()
+        await stage.reach(gate.Refused)
+        assert isinstance(stage.state, gate.Refused)
+        (refusal,) = stage.state.reasons
+        (finding,) = [one for one in told.findings if one.outcome == "fail"]
+        assert isinstance(refusal, Finding)
+        assert (finding.seen, finding.remedy, finding.who) == (refusal.seen, refusal.remedy, refusal.who.value)
+        assert (finding.response, finding.grade, finding.method) == ("refuse", "B", "stand-in")
+
+    play(tmp_path, scene)
+
+
+def test_a_refusal_that_stands_is_neither_taken_back_nor_repeated_by_a_report(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        Glancing(stage)
+        stage.lookout.running = BAD
+        stage.ask()
+        await stage.reach(gate.Refused)
+        before, stage.lookout.running = stage.state, ()
+        assert (await ask(stage)).allowed
+        assert stage.state is before
+
+    play(tmp_path, scene)
+
+
+def test_while_a_site_is_open_what_is_watched_is_told_and_its_age(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        glancing = Glancing(stage)
+        await stage.open()
+        told = await ask(stage, 2000)
+        assert (told.allowed, glancing.scopes) == (True, [])
+        assert stage.is_in(gate.Open)
+
+    play(tmp_path, scene)
+
+
+def test_a_lost_helper_is_unknown_and_would_refuse_even_where_the_policy_only_warns(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        glancing = Glancing(stage)
+        glancing.lost = "the look helper does not answer"
+        told = await ask(stage)
+        assert outcomes(told) == {"apps.unapproved": "unknown", "apps.forbidden": "unknown", "wifi.trust": "pass"}
+        assert "does not answer" in told.findings[0].seen.en
+        assert (told.findings[0].grade, told.findings[0].method, told.findings[0].response) == (None, "", "warn")
+        assert told.problem is not None
+        assert (told.allowed, told.problem.code) == (False, "look.lost")
+        assert stage.state == gate.Idle()
+
+    play(tmp_path, scene, WARN)
+
+
+def test_a_connect_that_comes_while_a_report_looks_is_not_held_up(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        glancing = Glancing(stage)
+        glancing.may_look.clear()
+        asking = asyncio.create_task(ask(stage, 2000))
+        await until(lambda: glancing.scopes)
+        await stage.open()
+        glancing.may_look.set()
+        assert (await asking).allowed
+        assert [scope.uids for scope in stage.lookout.watched] == [{1000}]
+        assert stage.is_in(gate.Open)
+
+    play(tmp_path, scene)
+
+
+def test_an_asker_that_hangs_up_leaves_nothing_behind(tmp_path: Path):
+    async def scene(stage: Stage) -> None:
+        glancing = Glancing(stage)
+        glancing.may_look.clear()
+        asking = asyncio.create_task(ask(stage))
+        await until(lambda: glancing.scopes)
+        asking.cancel()
+        await turns()
+        assert asking.cancelled()
+        assert stage.state == gate.Idle()
+
+    play(tmp_path, scene)
+
+
+def test_without_a_policy_there_is_nothing_to_judge_by():
+    async def scene() -> list[Reply]:
+        desk = Desk()
+        desk.close_for(problem("policy.missing"))
+        return [reply async for reply in desk.answer(AskReport(), 0)]
+
+    (told,) = asyncio.run(scene())
+    assert isinstance(told, Refused)
+    assert [reason.code for reason in told.reasons] == ["policy.missing"]
+
+
+def test_a_fact_that_is_too_old_to_judge_is_told_with_its_age():
+    facts = Facts(seen((), 100.0), Observed(Links(()), Grade.ROOT, "bus", 100.0))
+    told = report(JURY, Sighting(facts, JURY.judge(facts, 1000.0), 0.0, None))
+    assert {(finding.outcome, finding.age, finding.grade) for finding in told.findings} == {("unknown", 900.0, "B")}
+    assert not told.allowed
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_the_longest_names_fit_into_one_line(count: int):
+    """Each character takes the most room on the line: twelve bytes, as two escaped halves."""
+    jury = Jury(load(hostile_policy(), "policy.yaml"), b"k" * 32)
+    paths = tuple(f"/{number:02}/{'𠮷' * 4000}" for number in range(count))
+    station = Wireless("wlan0", "𠮷".encode() * 8, "02:00:00:00:00:01", Security.OPEN)
+    facts = Facts(seen(paths, 1.0), Observed(Links((station,)), Grade.ROOT, "bus", 1.0))
+    told = report(jury, Sighting(facts, jury.judge(facts, 1.0), 0.0, "𠮷" * 4000))
+    assert [finding.outcome for finding in told.findings] == ["fail"] * len(DEFAULT_RULES)
+    assert len(encode(told)) < LONGEST_LINE
+
+
+def hostile_policy() -> str:
+    wide = "𠮷" * 120
+    forbidden = "".join(f"    - {{title: {number}{wide[:119]}, path: /{number:02}/*}}\n" for number in range(3))
+    own = "".join(f"    - {{ssid: own{number}, title: {number}{wide[:119]}}}\n" for number in range(3))
+    called = f"help_desk: {{en: {wide}, ja: {wide}, phone: {wide}}}"
+    policy = POLICY.replace("help_desk: {en: the help desk, ja: ヘルプデスク, phone: 1234}", called)
+    return f"{policy}apps:\n  forbidden:\n{forbidden}wifi:\n  own:\n{own}"
+
+
+def seen(paths: tuple[str, ...], at: float) -> Observed[Programs]:
+    running = tuple(Program(number, 1, 1000, "x", path, None) for number, path in enumerate(paths, 1))
+    return Observed(Programs(running, 0, 0), Grade.ROOT, "proc", at)
+
+
+Scene = Callable[[Lookout, Helper], Coroutine[None, None, None]]
+
+
+def look(folder: Path, helper: Helper, scene: Scene) -> None:
+    async def run() -> None:
+        server = await asyncio.start_unix_server(helper.meet, folder / "look")
+        lookout = Lookout(folder / "look", StandInLinks(links(5.0)))
+        try:
+            async with asyncio.timeout(10):
+                await scene(lookout, helper)
+        finally:
+            await lookout.close()
+            server.close()
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
+def test_a_glance_has_a_connection_of_its_own_and_leaves_what_is_kept(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper) -> None:
+        kept = await lookout.look(SCOPE)
+        glance = await lookout.glance(Scope(frozenset({2000})))
+        assert glance == Glance(Facts(looked(8, at=6.0).programs, links(5.0)))
+        assert (lookout.facts, helper.met) == (kept, 2)
+        assert [scope.uids for scope in helper.scopes] == [{1000}, {2000}]
+
+    look(tmp_path, Helper((looked(7, at=5.0),), (looked(8, at=6.0),)), scene)
+
+
+def test_glances_take_turns(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper) -> None:
+        glances = await asyncio.gather(*(lookout.glance(SCOPE) for _ in range(5)))
+        assert [glance.lost for glance in glances] == [None] * 5
+        assert helper.met == 5
+
+    look(tmp_path, Helper(*((looked(7, at=5.0),) for _ in range(5))), scene)
+
+
+def test_a_glance_without_a_helper_still_sees_the_links(tmp_path: Path):
+    async def run() -> Glance:
+        return await Lookout(tmp_path / "nobody", StandInLinks(links(5.0))).glance(SCOPE)
+
+    glance = asyncio.run(run())
+    assert isinstance(glance.facts.programs, Unseen)
+    assert glance.lost == glance.facts.programs.why
+    assert "cannot be reached" in glance.lost
+    assert glance.facts.links == links(5.0)
+
+
+def test_a_helper_that_cannot_see_programs_start_counts_as_lost(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper) -> None:
+        glance = await lookout.glance(SCOPE)
+        assert (glance.lost, helper.scopes) == ("it cannot see programs start: no right", [])
+
+    look(tmp_path, Helper(blind="no right"), scene)
+
+
+def test_a_helper_that_could_not_look_is_not_lost(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper) -> None:
+        glance = await lookout.glance(SCOPE)
+        assert (glance.facts.programs, glance.lost) == (Unseen("no /proc", 5.0), None)
+
+    look(tmp_path, Helper((Looked(Unseen("no /proc", 5.0)),)), scene)
