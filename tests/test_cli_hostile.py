@@ -50,7 +50,7 @@ def test_a_socket_that_may_not_be_opened_is_told_with_5() -> None:
             assert _code_as_nobody(path) == "control.refused"
 
 
-@pytest.mark.parametrize("command", ["connect", "disconnect", "status", "why", "watch"])
+@pytest.mark.parametrize("command", ["connect", "disconnect", "status", "why", "report", "watch"])
 def test_a_service_that_hangs_up_at_once_is_told_with_1(path: Path, command: str) -> None:
     with StandIn(path, says()):
         done = run(path, command)
@@ -106,9 +106,15 @@ def test_endless_steps_come_to_an_end(path: Path) -> None:
     assert len(done.stdout.splitlines()) <= 64
 
 
-@pytest.mark.parametrize("command", ["connect", "disconnect", "status", "watch"])
+@pytest.mark.parametrize("command", ["connect", "disconnect", "status", "report", "watch"])
 def test_an_answer_to_another_question_is_told_as_such(path: Path, command: str) -> None:
-    answers: dict[str, Reply] = {"connect": IDLE, "disconnect": IDLE, "status": Done(1.0, IDLE), "watch": STEP}
+    answers: dict[str, Reply] = {
+        "connect": IDLE,
+        "disconnect": IDLE,
+        "status": Done(1.0, IDLE),
+        "report": IDLE,
+        "watch": STEP,
+    }
     wrong = answers[command]
     with StandIn(path, says(wrong)):
         done = run(path, command)

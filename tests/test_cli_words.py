@@ -109,6 +109,9 @@ def test_a_status_imports_nothing_heavy() -> None:
         "yaml",
         "cryptography",
         "difflib",
+        "datetime",
+        "hashlib",
+        "html",
     }
     code = (
         "import sys; from agent.cli.main import main\n"

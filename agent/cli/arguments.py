@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from agent.cli.phrases import CODES, DID_YOU_MEAN, HELP
+from agent.cli.phrases import CODES, DID_YOU_MEAN, HELP, ONE_FORM
 from agent.words import Language
 
 
@@ -20,15 +20,22 @@ class Wish:
     json: bool
     language: Language
     socket: str
+    html: str | None = None
+    collected: bool = False
 
 
 def read(arguments: Sequence[str] | None, language: Language) -> Wish:
     """Read the command line; a mistake prints one line and leaves with 2."""
-    said = parser(language).parse_args(arguments)
+    made = parser(language)
+    said = made.parse_args(arguments)
     spoken: Language = "ja" if said.language == "ja" else "en"
     site: str | None = getattr(said, "site", None)
     shell: str = getattr(said, "shell", "")
-    return Wish(str(said.command), site, shell, bool(said.json), spoken, str(said.socket))
+    html: str | None = getattr(said, "html", None)
+    if html is not None and said.json:
+        made.error(ONE_FORM.in_(spoken))
+    collected = bool(getattr(said, "collected", False))
+    return Wish(str(said.command), site, shell, bool(said.json), spoken, str(said.socket), html, collected)
 
 
 def parser(language: Language) -> argparse.ArgumentParser:
@@ -51,6 +58,12 @@ def parser(language: Language) -> argparse.ArgumentParser:
         )
         if name == "connect":
             command.add_argument("site", nargs="?", metavar="SITE", help=HELP["site"].in_(language))
+        if name == "report":
+            kind = command.add_mutually_exclusive_group()
+            kind.add_argument("--html", nargs="?", const=STDOUT, metavar="FILE", help=HELP["html"].in_(language))
+            kind.add_argument(
+                "--what-is-collected", dest="collected", action="store_true", help=HELP["collected"].in_(language)
+            )
         if name == "completion":
             command.add_argument("shell", choices=SHELLS, help=HELP["shell"].in_(language))
     return made
@@ -102,6 +115,7 @@ def _options(language: Language, absent: str | None) -> "_Parser":
 
 
 # Our choices.
-COMMANDS = ("connect", "disconnect", "status", "why", "watch", "completion")
+COMMANDS = ("connect", "disconnect", "status", "why", "report", "watch", "completion")
+STDOUT = "-"
 SHELLS = ("bash", "zsh", "tcsh")
 SOCKET = "/run/sekisho/control"

@@ -7,16 +7,18 @@ from enum import IntEnum
 from typing import TypeVar, get_args
 
 from agent.cli import phrases, show
-from agent.cli.arguments import Wish
+from agent.cli.arguments import STDOUT, Wish
 from agent.cli.screen import TICK, Screen
 from agent.control.client import ControlError, Conversation, foreign
 from agent.control.messages import (
+    AskReport,
     AskStatus,
     Connect,
     Disconnect,
     Done,
     Refused,
     Reply,
+    Report,
     Request,
     Status,
     Step,
@@ -26,7 +28,7 @@ from agent.control.messages import (
 )
 from agent.problems import problem
 
-Expected = TypeVar("Expected", Done, Status)
+Expected = TypeVar("Expected", Done, Status, Report)
 
 
 class Exit(IntEnum):
@@ -75,6 +77,20 @@ def why(wish: Wish, screen: Screen) -> Exit:
         return _refused(told, wish, screen)
     screen.lines(show.why(told, wish.language))
     return Exit.DONE
+
+
+def report(wish: Wish, screen: Screen) -> Exit:
+    """Tell what is seen of this computer, check by check; or what is collected at all."""
+    if wish.collected:
+        from agent.cli import collected  # only here, as below: a status starts without it
+
+        screen.record(collected.as_json())
+        screen.lines(collected.lines(wish.language))
+        return Exit.DONE
+    told = _answer(Report, AskReport(), PATIENT, wish, screen)
+    if isinstance(told, Refused):
+        return _refused(told, wish, screen)
+    return _reported(told, wish, screen)
 
 
 def watch(wish: Wish, screen: Screen) -> Exit:
@@ -132,6 +148,23 @@ def _stop(wish: Wish, screen: Screen) -> Exit:
     return Exit.FAILED
 
 
+def _reported(told: Report, wish: Wish, screen: Screen) -> Exit:
+    from agent.cli import findings, page, private_file
+
+    if wish.html is None:
+        screen.lines(findings.lines(told, wish.language))
+    elif wish.html == STDOUT:
+        screen.document(page.page(told, wish.language))
+    else:
+        try:
+            private_file.write(wish.html, page.page(told, wish.language))
+        except private_file.Unwritten as unwritten:
+            screen.complain([unwritten.why.in_(wish.language)])
+            return Exit.INTERNAL
+        screen.lines([phrases.WRITTEN.filled(path=show.safe(wish.html)).in_(wish.language)])
+    return Exit.DONE if told.allowed else Exit.REFUSED
+
+
 def _refused(refused: Refused, wish: Wish, screen: Screen) -> Exit:
     asked_to_connect = wish.command == "connect"
     screen.complain(show.refusal(refused, asked_to_connect, wish.language))
@@ -186,6 +219,7 @@ COMMANDS: Mapping[str, Callable[[Wish, Screen], Exit]] = {
     "disconnect": disconnect,
     "status": status,
     "why": why,
+    "report": report,
     "watch": watch,
 }
 CODES: Mapping[str, Exit] = {
@@ -197,7 +231,9 @@ CODES: Mapping[str, Exit] = {
     "control.malformed": Exit.INTERNAL,
 }
 
-# Our choices, in seconds: a gateway that answers late is retried for about a minute before the service gives up.
+# Our choices, in seconds: a gateway that answers late is retried for about a minute before the service gives up,
+# and a report waits for those that asked before.
 QUICK = 5.0
+PATIENT = 20.0
 SLOW = 120.0
 MOST_REPLIES = 64

@@ -22,10 +22,19 @@ HELP: Mapping[str, Words] = {
     "disconnect": Words("close the tunnel and restore the computer", "トンネルを閉じて元の設定に戻します"),
     "status": Words("tell what is connected now", "現在の接続状態を表示します"),
     "why": Words("tell why the last connection was refused or cut", "接続が拒否または切断された理由を表示します"),
+    "report": Words("tell what is seen of this computer, check by check", "パソコンの検査結果を項目ごとに表示します"),
     "watch": Words("tell each change until Ctrl-C", "Ctrl-Cを押すまで状態の変化を表示します"),
     "completion": Words("print the completion script of a shell", "シェルの補完スクリプトを出力します"),
     "site": Words("the site of the policy; without it, the first", "ポリシーの接続先名(省略時は最初のもの)"),
     "shell": Words("the shell to complete in", "補完を使うシェル"),
+    "html": Words(
+        "as a page, into FILE; without FILE or with '-', to the output",
+        "HTMLページとしてFILEに書き出します(FILEを省略するか「-」とすると標準出力)",
+    ),
+    "collected": Words(
+        "tell what is looked at, kept and sent, and what never is",
+        "何を確認・保存・送信し、何を決して収集しないかを表示します",
+    ),
     "json": Words("print one JSON object a line", "JSONを1行に1つ出力します"),
     "language": Words("speak English or Japanese", "表示言語(英語または日本語)"),
     "socket": Words("the service's socket", "サービスのソケット"),
@@ -83,6 +92,8 @@ STOPPED = Words("Stopped; nothing is connected.", "中止しました。接続�
 WHAT_TO_DO = Words("What to do", "対処")
 WHO_ACTS = Words("Who acts", "対応者")
 WHOSE_SIDE = Words("Where", "場所")
+ONE_FORM = Words("choose one of --json and --html", "--jsonと--htmlは同時に指定できません")
+WRITTEN = Words("Written to {path}, readable by you only.", "{path}に書き出しました(本人のみ閲覧可)。")
 DID_YOU_MEAN = Words("did you mean '{word}'?", "「{word}」ではありませんか?")
 LABELS: Mapping[str, Words] = {
     "site": Words("Site", "接続先"),

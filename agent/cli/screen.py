@@ -22,8 +22,19 @@ class Screen:
 
     def reply(self, reply: Reply) -> None:
         """Print a reply as it is, in JSON mode only."""
+        self.record(encode(reply).decode().rstrip("\n"))
+
+    def record(self, line: str) -> None:
+        """Print a line of JSON, in JSON mode only."""
         if self.json:
-            self._print(encode(reply).decode().rstrip("\n"))
+            self._print(line)
+
+    def document(self, text: str) -> None:
+        """Print a document that names its own encoding, UTF-8, whatever the terminal's may be."""
+        self.clear()
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
     def lines(self, lines: Iterable[str]) -> None:
         """Print lines for people."""

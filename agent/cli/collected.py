@@ -1,0 +1,167 @@
+"""What Sekisho looks at, keeps and sends, and what it never does, in plain words.
+
+What is kept is told from the vocabulary of events itself, so nothing that can be written down goes unnamed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import cast
+
+from agent import events
+from agent.words import Language, Words
+
+
+def lines(language: Language) -> Iterator[str]:
+    """Tell it for people."""
+    for title, told in sections():
+        yield title.in_(language)
+        yield from (f"- {each.in_(language)}" for each in told)
+
+
+def as_json() -> str:
+    """Tell it for programs, on one line, in both languages."""
+    told = [{"title": asdict(title), "lines": [asdict(each) for each in said]} for title, said in sections()]
+    return json.dumps({"message": "collected", "sections": told}, separators=(",", ":"))
+
+
+def sections() -> tuple[tuple[Words, tuple[Words, ...]], ...]:
+    """Give everything that there is to tell, by headings."""
+    return (
+        (LOOKED_AT_TITLE, LOOKED_AT),
+        (KEPT_TITLE, (*map(_kept, EVENTS), *KEPT_BESIDES)),
+        (SENT_TITLE, SENT),
+        (NEVER_TITLE, NEVER),
+    )
+
+
+def held(properties: Mapping[str, object]) -> Iterator[str]:
+    """Walk what an event holds down to the fields that hold no others, as its schema tells it."""
+    for name, told in properties.items():
+        described = cast(Mapping[str, Mapping[str, object]], told)
+        inner = described.get("items", described).get("properties")
+        if inner is None:
+            yield name
+        else:
+            yield from held(cast(Mapping[str, object], inner))
+
+
+def _kept(event: Mapping[str, object]) -> Words:
+    properties = dict(cast(Mapping[str, object], event["properties"]))
+    name = str(cast(Mapping[str, object], properties.pop("event"))["const"])
+    fields = [FIELDS[field] for field in dict.fromkeys(held(properties))]
+    english, japanese = ", ".join(field.en for field in fields), "、".join(field.ja for field in fields)
+    return Words(f"{KEPT[name].en} ({name}): {english}.", f"{KEPT[name].ja}({name}): {japanese}。")
+
+
+EVENTS = cast(tuple[Mapping[str, object], ...], tuple(cast(list[object], events.schema()["oneOf"])))
+
+LOOKED_AT_TITLE = Words("What is looked at", "確認する内容")
+LOOKED_AT = (
+    Words(
+        "When you ask to connect or for a report, and all the time while you are connected.",
+        "接続または検査結果の表示を求めたときと、接続中(継続的)に確認します。",
+    ),
+    Words(
+        "The running programs of whoever asks, or of the users that the hospital's policy names: the file that runs, "
+        "its package, its fingerprint where the policy needs it, and for an interpreter the scripts that its arguments "
+        "name.",
+        "操作した本人、または病院のポリシーが指定する利用者の実行中のプログラム。実行ファイル、所属パッケージ、"
+        "ポリシー上必要な場合はそのフィンガープリント、インタープリターの場合は引数が示すスクリプトです。",
+    ),
+    Words(
+        "How this computer reaches the network, as NetworkManager tells it: cable or Wi-Fi, and for Wi-Fi its name, "
+        "access point and protection.",
+        "NetworkManagerが示すネットワークの利用状況。有線かWi-Fiか、Wi-Fiの場合は名前、アクセスポイント、保護方式です。",
+    ),
+    Words(
+        "All this is held in memory only, and told to nobody but those who may control Sekisho on this computer. The "
+        "part that looks rests while nothing is connected and nobody asks.",
+        "これらはメモリー上にのみ保持され、このパソコンでSekishoを操作できる人以外には伝えません。接続も"
+        "操作もしていない間は、確認を行うプログラムは休止しています。",
+    ),
+)
+KEPT_TITLE = Words("What is kept, on this computer only", "このパソコン内にのみ保存する内容")
+KEPT: Mapping[str, Words] = {
+    "started": Words("When the service started", "サービスの開始"),
+    "stopped": Words("When the service stopped", "サービスの停止"),
+    "looked": Words(
+        "What each check answered when you connected, or otherwise later", "接続時の各検査の結果とその後の変化"
+    ),
+    "refused": Words("Which checks refused or cut a connection", "接続を拒否または切断した検査"),
+    "opened": Words("When a connection was opened, and between whom", "接続の開始と両端"),
+    "rekeyed": Words("When keys were renewed", "鍵の更新"),
+    "closed": Words("When a connection ended, and how much it carried", "接続の終了と通信量"),
+    "policy-accepted": Words("Which policy came into force", "適用されたポリシー"),
+    "policy-refused": Words("Which policy was refused", "拒否されたポリシー"),
+    "problem": Words("What failed", "発生した問題"),
+}
+FIELDS: Mapping[str, Words] = {
+    "at": Words("time", "時刻"),
+    "seq": Words("running number", "連番"),
+    "version": Words("version", "バージョン"),
+    "site": Words("site", "接続先"),
+    "user": Words("number of the user", "利用者番号"),
+    "allowed": Words("whether it was let through", "許可の可否"),
+    "check": Words("check", "検査項目"),
+    "outcome": Words("outcome", "結果"),
+    "response": Words("what the policy did about it", "ポリシーによる扱い"),
+    "location": Words("in which area a program lies, without its path", "プログラムの場所の区分(パスは含まない)"),
+    "package": Words("its package", "所属パッケージ"),
+    "sha256": Words("fingerprint (SHA-256) of the file", "ファイルのフィンガープリント(SHA-256)"),
+    "network": Words("pseudonym of a Wi-Fi that only this computer can make", "Wi-Fiの仮名(このパソコン固有)"),
+    "kind": Words("of which kind", "種別"),
+    "more": Words("how many more", "ほかの件数"),
+    "vanished": Words("how many programs ended too soon to be seen", "確認前に終了したプログラム数"),
+    "unreadable": Words("how many programs could not be read", "確認できなかったプログラム数"),
+    "gateway": Words("gateway's address", "ゲートウェイのアドレス"),
+    "addresses": Words("this computer's addresses in the hospital", "院内で割り当てられたアドレス"),
+    "local_identity": Words("name in this computer's certificate", "端末証明書の名前"),
+    "remote_identity": Words("gateway's name", "ゲートウェイの名前"),
+    "remote_certificate": Words("fingerprint of the gateway's certificate", "ゲートウェイ証明書のフィンガープリント"),
+    "ike_suite": Words("key exchange in use", "鍵交換方式"),
+    "esp_suite": Words("encryption in use", "暗号化方式"),
+    "handshake_ms": Words("how long the handshake took", "ハンドシェイクの所要時間"),
+    "why": Words("why it ended", "終了理由"),
+    "seconds": Words("how long it was open", "接続時間"),
+    "bytes_in": Words("bytes received", "受信バイト数"),
+    "bytes_out": Words("bytes sent", "送信バイト数"),
+    "serial": Words("policy's serial number", "ポリシーの通し番号"),
+    "errors": Words("number of errors", "エラー数"),
+    "code": Words("code of the problem", "問題のコード"),
+}
+KEPT_BESIDES = (
+    Words(
+        "Besides: a random key for the pseudonyms; while connected, what must be put back afterwards; and the "
+        "service's own log, which tells problems and the number of a user who may not ask.",
+        "そのほか: 仮名用の乱数鍵、接続中は元に戻すための設定の控え、サービスのログ(問題と、権限のない利用者の番号)。",
+    ),
+    Words("A report is kept only where you have it written.", "検査結果は、書き出しを指定した場合にのみ保存されます。"),
+)
+SENT_TITLE = Words("What is sent, and to whom", "送信する内容と相手")
+SENT = (
+    Words(
+        "To the name server of the network in use: the gateway's name, where the policy names it by one.",
+        "利用中のネットワークのDNSサーバーへ: ゲートウェイの名前(ポリシーで名前が指定されている場合)。",
+    ),
+    Words(
+        "To the hospital's gateway: this computer's certificate and its name (IKE), and your own traffic with the "
+        "hospital's networks (ESP), all encrypted.",
+        "病院のゲートウェイへ: 端末証明書とその名前(IKE)、病院のネットワークとの通信(ESP)。いずれも暗号化されます。",
+    ),
+    Words(
+        "To anybody else: nothing. No result of a check leaves this computer.",
+        "そのほかには何も送信しません。検査の結果がこのパソコンの外に出ることはありません。",
+    ),
+)
+NEVER_TITLE = Words("What is never written down or sent", "記録も送信もしない内容")
+NEVER = (
+    Words("Command lines, and paths below a home folder.", "コマンドライン、ホームフォルダー以下のパス。"),
+    Words("Names of Wi-Fi networks and addresses of access points.", "Wi-Fiの名前、アクセスポイントのアドレス。"),
+    Words(
+        "Programs of anybody who is not checked, and any program while you neither connect nor are connected.",
+        "検査の対象ではない利用者のプログラム、および接続していない間のプログラム。",
+    ),
+    Words("What you browse, type or open, and the content of your traffic.", "閲覧・入力・利用した内容、通信の内容。"),
+    Words("Where you are.", "位置情報。"),
+)
