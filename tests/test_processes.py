@@ -204,7 +204,7 @@ def test_an_interpreter_of_no_package_is_told_with_its_own_hash_beside_its_scrip
 @pytest.mark.lab
 def test_a_script_of_a_package_has_its_package(probe: ProgramProbe, stage: Stage) -> None:
     module = next(Path("/usr/lib").glob("python3.*/code.py"))
-    stage.launch(*as_user(stage.uid, PYTHON, str(module)), until=lambda pid: b"code.py" in cmdline(pid))
+    stage.launch(*as_user(stage.uid, PYTHON, str(module)), until=lambda pid: cmdline(pid).startswith(PYTHON.encode()))
     (program,) = programs(probe, Scope(frozenset({stage.uid}))).running
     script = script_of(program)
     assert (script.path, script.sha256) == (str(module), None)
@@ -338,9 +338,8 @@ def test_a_user_cannot_lend_a_script_a_packages_path_by_a_mount_of_his_own(probe
     own = stage.folder / "own"
     own.write_text("read x")
     script = f"mount --bind {own} /usr/bin/ldd; exec {DASH} /usr/bin/ldd"
-    stage.launch(
-        *as_user(stage.uid, UNSHARE, "-Urm", BASH, "-c", script), until=lambda pid: b"-c" not in cmdline(pid)[:40]
-    )
+    argv = as_user(stage.uid, UNSHARE, "-Urm", BASH, "-c", script)
+    stage.launch(*argv, until=lambda pid: cmdline(pid) == f"{DASH}\0/usr/bin/ldd\0".encode())
     told = script_of(only(probe, stage))
     assert (told.path, told.package, told.foreign, told.sha256) == ("/usr/bin/ldd", None, True, hash_of(own))
 

@@ -103,8 +103,7 @@ class ProgramProbe:
         self._scripts.clear()
 
     def _examine(self, pid: int, scope: Scope, *, just_started: bool) -> Program | Missing | None:
-        uids = read_uids(self._proc, f"{pid}/status")
-        if not isinstance(uids, Missing) and self._of(scope).pick(uids) is None:
+        if just_started and self._is_foreign(pid, scope):
             return None
         with opened(self._proc, pid) as folder:
             if folder is None:
@@ -130,6 +129,11 @@ class ProgramProbe:
         if isinstance(scripts, Missing):
             return scripts
         return self._describe(folder, _Seen(pid, uid, vitals, image, scripts), scope)
+
+    def _is_foreign(self, pid: int, scope: Scope) -> bool:
+        """Tell by one cheap reading that a process is nobody's whose programs are told, as most are."""
+        uids = read_uids(self._proc, f"{pid}/status")
+        return not isinstance(uids, Missing) and self._of(scope).pick(uids) is None
 
     def _of(self, scope: Scope) -> Judged:
         """Give the judged users of a scope as the last look at it found them."""

@@ -60,6 +60,9 @@ async def measure(helper: Helper, stage: Stage, programs: int, spawns: int, samp
     events.close()
     samples["cpu_ms_per_1000_foreign_starts"] = [burn(helper, spawns * 5, None)]
     samples["cpu_ms_per_1000_judged_starts"] = [burn(helper, spawns * 5, stage.uid)]
+    client.rest()
+    await client.look(Scope(frozenset()))  # the answer comes once the helper rests
+    samples["cpu_ms_per_1000_starts_at_rest"] = [burn(helper, spawns * 5, None)]
     await client.close()
 
 
