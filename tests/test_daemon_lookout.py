@@ -297,6 +297,18 @@ def test_a_rest_does_not_put_the_helper_to_sleep_under_a_look(tmp_path: Path):
     play(tmp_path, Helper((), (looked(1, at=11.0),)), scene)
 
 
+def test_who_rests_in_the_middle_of_a_repeated_look_lets_the_helper_rest_too(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 0.001, Told().watcher)
+        await until(lambda: len(helper.scopes) == 2)
+        lookout.rest()
+        await until(lambda: len(helper.scopes) == 3)
+        assert helper.scopes[2] == Scope(frozenset())
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
 def test_a_helper_that_cannot_see_programs_start_is_no_helper(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
         with pytest.raises(LookLost, match="no root namespace"):

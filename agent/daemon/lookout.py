@@ -188,7 +188,12 @@ class Lookout:
     async def _look_again(self, scope: Scope, every: float) -> None:
         while True:
             await self._due(every)
-            await self.look(scope)
+            try:
+                await self.look(scope)
+            except asyncio.CancelledError:
+                if self._watcher is None:  # it could not rest under this look
+                    self.rest()
+                raise
             self._changed.set()
 
     async def _due(self, every: float) -> None:
