@@ -61,6 +61,7 @@ class StandInLookout(Lookout):
         self.watched: list[Scope] = []
         self.watching: Watcher | None = None
         self.gone_at_watch = False
+        self.rests = 0
 
     @property
     def facts(self) -> Facts:
@@ -86,6 +87,7 @@ class StandInLookout(Lookout):
 
     def rest(self) -> None:
         self.watching = None
+        self.rests += 1
 
     def change(self, *running: str) -> None:
         self.running = running
@@ -457,6 +459,7 @@ def test_a_look_that_was_withdrawn_neither_opens_nor_watches(tmp_path: Path):
         await turns()
         assert isinstance(stage.state, gate.Idle)
         assert stage.lookout.watched == []
+        assert stage.lookout.rests == 1
         assert [news.get_nowait() for _ in range(news.qsize())] == [Moved(), Moved()]
         stage.checkpoint.forget(news)
 

@@ -188,6 +188,8 @@ class Checkpoint:
             self._lost(str(lost))
             return
         if self._is_overtaken(look):
+            if isinstance(self.state, gate.Idle | gate.Refused):  # nobody looks any more
+                self._lookout.rest()
             return
         self._lookout.watch(scope, self.jury.look_every, Watcher(self._seen, self._lost))
         self._stepped("look")
