@@ -84,7 +84,10 @@ def selectors(end: End) -> tuple[Selector, ...]:
 
 def inside(namespace: str, work: Callable[[], Result]) -> Result:
     """Call a function in a thread that has entered a namespace."""
-    return ThreadPoolExecutor(1, initializer=_enter, initargs=(namespace,)).submit(work).result(30)
+    thread = ThreadPoolExecutor(1, initializer=_enter, initargs=(namespace,))
+    result = thread.submit(work).result(30)
+    thread.shutdown()
+    return result
 
 
 def _enter(namespace: str) -> None:
@@ -177,7 +180,7 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, timeout=30)
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
     """Wait until something holds; fail at the deadline."""
     end = time.monotonic() + seconds
     while not holds():

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import os
 import socket
 from dataclasses import replace
@@ -204,6 +205,7 @@ def test_a_pump_that_refuses_leaves_no_socket_behind():
             tunnel(asyncio.Queue(), edges)
         edges.close()
 
+    gc.collect()
     before = os.listdir("/proc/self/fd")
     asyncio.run(run())
     assert os.listdir("/proc/self/fd") == before

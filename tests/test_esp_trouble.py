@@ -111,11 +111,13 @@ def test_a_flood_holds_up_neither_orders_nor_ike_nor_stopping(ends: tuple[End, E
     try:
         until(lambda: received(flooded) > 20_000, "the flood is on")
         with near.inside(lambda: bound_udp(near.outer)) as gateway:
+            began = time.monotonic()
             for spi in range(0x3001, 0x3041):
-                assert seconds(partial(flooded.pump.install_inbound, flooded.receives(spi, os.urandom(36)))) < 0.5
+                flooded.pump.install_inbound(flooded.receives(spi, os.urandom(36)))
                 flooded.ike.send(frame(near.outer, gateway.getsockname()[1], b"request"))
-                assert seconds(partial(gateway.recv, 100)) < 0.5
-        assert seconds(flooded.pump.stop) < 0.5
+                assert gateway.recv(100)
+        flooded.pump.stop()
+        assert time.monotonic() - began < 15, "64 orders, 64 messages and the end"
     finally:
         over.set()
         for each in floods:
@@ -131,12 +133,6 @@ def flood(target: tuple[str, int], over: threading.Event) -> None:
 def received(end: End) -> int:
     stats = end.pump.stats()
     return stats.packets_out + stats.drops["unknown_spi"]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.monotonic()
-    work()
-    return time.monotonic() - start
 
 
 def test_a_removed_interface_ends_the_pump_aloud(ends: tuple[End, End]) -> None:
@@ -204,10 +200,10 @@ def test_no_descriptor_and_no_thread_outlives_its_pump(ends: tuple[End, End]) ->
             pump.stop()
 
     near.inside(partial(repeat, once, 1))
-    before = open_descriptors(), len(pump_threads())
-    for _ in range(20):
-        near.inside(partial(repeat, once, 10))
-    until(lambda: (open_descriptors(), len(pump_threads())) <= before, "descriptors and threads are as before")
+    descriptors, threads = open_descriptors(), len(pump_threads())
+    near.inside(partial(repeat, once, 40))
+    until(lambda: open_descriptors() <= descriptors, "descriptors are as before")
+    until(lambda: len(pump_threads()) <= threads, "threads are as before")
 
 
 def repeat(work: Callable[[], None], times: int) -> None:

@@ -68,7 +68,7 @@ def test_the_images_come_through_strongswans_own_tunnel_and_nothing_else_does(la
     packets = wire.stop()
     sorts = capture.tally(packets[mark:])
     assert capture.in_clear(packets[mark:]) == ()
-    assert 0 < capture.handshake_seconds(packets) < 1
+    assert 0 < capture.handshake_seconds(packets) < 10
     assert sorts[Sort.IKE] >= 2
     assert sorts[Sort.NAT_TRAVERSAL] > 1000
     assert wire.holds(namespaces.PROBE_WORDS.encode())
@@ -80,11 +80,11 @@ def test_the_gateway_rekeys_deletes_dies_and_comes_back(lab: Run) -> None:
     gateway, client = StrongSwan.gateway(lab, town.gateway, papers), StrongSwan.client(lab, town.laptop, papers)
     client.initiate()
     gateway.rekey_child()
-    wait_until(lambda: "images: #2, reqid 1, INSTALLED" in client.sas(), "the Child rekey", 5)
+    wait_until(lambda: "images: #2, reqid 1, INSTALLED" in client.sas(), "the Child rekey", 20)
     gateway.rekey_ike()
-    wait_until(lambda: "hospital: #2, ESTABLISHED" in client.sas(), "the IKE rekey", 5)
+    wait_until(lambda: "hospital: #2, ESTABLISHED" in client.sas(), "the IKE rekey", 20)
     gateway.delete_ike()
-    wait_until(lambda: client.established() == 0, "the delete", 5)
+    wait_until(lambda: client.established() == 0, "the delete", 20)
     client.initiate()
     gateway.kill()
     gateway.restart()
@@ -123,6 +123,7 @@ def test_the_gateway_demands_cookies_once_an_attempt_is_half_open(lab: Run) -> N
     road.drop_answers(town)
     with pytest.raises(LabError, match="--initiate"):
         client.initiate(1)
+    gateway.wait_half_open()
     road.heal(town)
     client.initiate()
     assert "received COOKIE notify" in client.log()
@@ -135,7 +136,7 @@ def test_the_first_answer_and_the_load_of_a_road_are_measured(lab: Run) -> None:
     client, row = StrongSwan.client(lab, town.laptop, papers), PingRow.start(lab, town.laptop.enter, namespaces.PACS)
     began = time.time()
     client.initiate()
-    assert 0 < row.first_answer(5) - began < 5
+    assert 0 < row.first_answer(20) - began < 20
     receiver = Receiver.start(lab, town.pacs.enter, namespaces.PACS)
     assert receiver.measure(town.laptop.enter, 1).megabits > 1
 
@@ -144,20 +145,20 @@ def test_the_road_can_be_narrow_lossy_or_cut_and_good_again(lab: Run) -> None:
     town = Topology.up(lab)
     town.gateway.ip(f"route add {namespaces.LAPTOP} via {namespaces.ROUTER_WAN}")
 
-    def passes(size: int, *how: str) -> bool:
-        argv = ("/usr/bin/ping", "-n", "-c", "1", "-W", "0.2", "-s", str(size), *how, namespaces.GATEWAY)
+    def passes(size: int, *how: str, within: float = 10) -> bool:
+        argv = ("/usr/bin/ping", "-n", "-c", "1", "-W", str(within), "-s", str(size), *how, namespaces.GATEWAY)
         return town.laptop.attempt(*argv).returncode == 0
 
     assert passes(100)
     assert passes(2000)
     road.drop_fragments(town)
     assert passes(100)
-    assert not passes(2000)
+    assert not passes(2000, within=0.2)
     road.heal(town)
     road.narrow(town, 1280)
     road.hide_path_mtu(town)
     assert passes(1200, "-M", "do")
-    assert not passes(1300, "-M", "do")
+    assert not passes(1300, "-M", "do", within=0.2)
     road.heal(town)
     assert passes(1300, "-M", "do")
     road.lose(town, 50)
@@ -167,7 +168,7 @@ def test_the_road_can_be_narrow_lossy_or_cut_and_good_again(lab: Run) -> None:
     assert 15 < int(answered[1]) < 110
     road.heal(town)
     road.cut(town)
-    assert not passes(100)
+    assert not passes(100, within=0.2)
     road.heal(town)
     assert passes(2000)
 
@@ -276,7 +277,7 @@ def _pids_of(opened: Run) -> list[int]:
 def _assert_gone(name: str, pids: list[int]) -> None:
     assert list(Path("/run/netns").glob(f"{name}-*")) == []
     assert not (run.ROOT / name).exists()
-    wait_until(lambda: not any(_runs(pid) for pid in pids), f"the end of {pids}", 5)
+    wait_until(lambda: not any(_runs(pid) for pid in pids), f"the end of {pids}", 20)
     assert name not in Path("/proc/self/mountinfo").read_text()
 
 

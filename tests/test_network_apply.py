@@ -26,6 +26,8 @@ from tests.network_sandbox import alone, network_text
 
 pytestmark = pytest.mark.lab
 
+# The kernel says so a moment after both ends of the wire are up, and gives each its multicast route then.
+LINKS_ARE_READY = [f"multicast ff00::/8 dev {end}" for end in ("up0", "up1")]
 RESOLV = b"# by the hotel\nsearch hotel.example\nnameserver 192.168.77.1\noptions edns0\n"
 
 
@@ -83,6 +85,9 @@ def hotel(folder: Path) -> None:
         "ip route add default via 192.168.77.1 dev up0",
     ):
         subprocess.run(command.split(), check=True)
+    settled = time.monotonic() + 20
+    while not all(sign in network_text() for sign in LINKS_ARE_READY):
+        assert time.monotonic() < settled, network_text()
     (folder / "resolv.conf").write_bytes(RESOLV)
 
 

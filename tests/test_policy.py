@@ -276,7 +276,7 @@ def test_a_policy_of_a_megabyte_is_read_or_refused_within_seconds():
     start = time.monotonic()
     told = errors(f"{SHORTEST}apps:\n forbidden:\n{lines}\n")
     assert told == ["12:3: 'apps.forbidden' has more than 1024"]
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
 
 
 def test_the_schema_describes_every_section_for_editors():

@@ -103,15 +103,15 @@ class Hospital:
         """Return what charon logged since it was last told what to serve."""
         return self.gateway.log()[self._log_mark :]
 
-    def wait_for_log(self, words: str, times: int = 1, seconds: float = 5.0) -> None:
+    def wait_for_log(self, words: str, times: int = 1, seconds: float = 20.0) -> None:
         """Wait until charon logged something so many times."""
         wait_until(lambda: self.log().count(words) >= times, f'"{words}" x {times} in the gateway\'s log', seconds)
 
-    def wait_empty(self, seconds: float = 5.0) -> None:
+    def wait_empty(self, seconds: float = 20.0) -> None:
         """Wait until the gateway holds no SA."""
         wait_until(lambda: self.gateway.sas() == "", "the end of all SAs at the gateway", seconds)
 
-    def wait_same(self, client: Client, seconds: float = 5.0) -> None:
+    def wait_same(self, client: Client, seconds: float = 20.0) -> None:
         """Wait until both ends hold exactly one Child SA, and the same."""
         wait_until(lambda: self._agrees(client), "one and the same Child SA at both ends", seconds)
 

@@ -7,6 +7,7 @@ import pytest
 
 from ike.crypto import distinguished_name
 from ike.identity import Identity
+from ike.window import Schedule
 from tests.certificates import Authority
 from tests.interop.client import BRISK, config_of
 from tests.interop.hospital import NO_4500, Hospital
@@ -31,6 +32,7 @@ def test_a_gateway_that_demands_a_cookie_gets_it(hospital: Hospital) -> None:
     hospital.serve(charon=Charon(cookie_threshold=1))
     road.drop_answers(hospital.town)
     assert hospital.client(hospital.timed(replace(BRISK, attempt=0.1))).end() == "gateway.unreachable"
+    hospital.gateway.wait_half_open()
     road.heal(hospital.town)
     hospital.connect()
     assert "N(COOKIE)" in hospital.log()
@@ -42,6 +44,7 @@ def test_a_cookie_and_another_group_are_both_followed(hospital: Hospital) -> Non
     road.drop_answers(hospital.town)
     first = replace(hospital.config, ike_proposals=hospital.config.ike_proposals[1:])
     assert hospital.client(replace(first, timers=replace(BRISK, attempt=0.1))).end() == "gateway.unreachable"
+    hospital.gateway.wait_half_open()
     road.heal(hospital.town)
     hospital.connect()
     assert {"N(COOKIE)", "N(INVAL_KE)"} <= set(re.findall(r"N\(\w+\)", hospital.log()))
@@ -111,10 +114,11 @@ def test_a_gateway_without_fragmentation_is_reached_over_a_wide_road(hospital: H
 
 
 def test_ten_of_ten_connect_while_a_fifth_of_all_packets_is_lost_both_ways(hospital: Hospital) -> None:
+    patient = replace(BRISK, schedule=Schedule(first=0.1, cap=0.4, tries=40), auth_tries=12)
     for _ in range(10):
         road.lose(hospital.town, 20)
-        client = hospital.client()
-        client.connect(20)
+        client = hospital.client(hospital.timed(patient))
+        client.connect(40)
         road.heal(hospital.town)
         assert client.pings()
         client.close()

@@ -15,7 +15,7 @@ from tests.lab.strongswan_conf import GATEWAY_SIDE, Connection
 
 pytestmark = pytest.mark.lab
 
-PAST = datetime(2026, 1, 1, tzinfo=UTC)
+PAST = datetime(2025, 1, 2, tzinfo=UTC)
 FUTURE = datetime(2039, 1, 1, tzinfo=UTC)
 OTHER_NAME = "gw.elsewhere.test"
 

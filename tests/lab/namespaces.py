@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from subprocess import CompletedProcess
 from typing import Self, TypeVar
 
-from tests.lab.run import IP, NAMESPACES, LabError, Run, remove_namespace, run_command, try_command
+from tests.lab.run import IP, NAMESPACES, LabError, Run, remove_namespace, run_command, try_command, wait_until
 
 Result = TypeVar("Result")
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -51,7 +52,14 @@ class Namespace:
 
     def inside(self, work: Callable[[], Result]) -> Result:
         """Call a function in a thread that is inside; a socket that it opens stays inside for good."""
-        return ThreadPoolExecutor(1, initializer=move_thread, initargs=(self.name,)).submit(work).result(10)
+        thread = ThreadPoolExecutor(1, initializer=move_thread, initargs=(self.name,))
+        result = thread.submit(work).result(10)
+        thread.shutdown()
+        return result
+
+    def has_links(self, number: int) -> bool:
+        """Tell whether so many wires pass packets; the kernel says so a moment after both their ends are up."""
+        return self.run(IP, "-o", "link", "show", "type", "veth").count("state UP") == number
 
     def nft(self, rules: str) -> None:
         """Load packet filter rules, all or none."""
@@ -102,6 +110,8 @@ class Topology:
         _configure(pacs, {"eth0": (PACS, DNS)}, f"route add default via {GATEWAY_LAN}")
         for forwarder in (router, gateway):
             forwarder.run("/bin/sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        for space, links in ((laptop, 1), (router, 2), (gateway, 2), (pacs, 1)):
+            wait_until(partial(space.has_links, links), f"the links of {space.part}", 20)
 
 
 def hotel_nat(ports: str = "20000-40000") -> str:

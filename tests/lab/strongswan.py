@@ -11,7 +11,7 @@ from typing import Self
 from tests.certificates import Authority, Issued
 from tests.lab.namespaces import Namespace
 from tests.lab.pki import Papers
-from tests.lab.run import Program, Run, run_command, try_command
+from tests.lab.run import Program, Run, run_command, try_command, wait_until
 from tests.lab.strongswan_conf import CHARON, CHILD, CLIENT_SIDE, CONNECTION, GATEWAY_SIDE, Charon, Connection
 
 
@@ -114,6 +114,10 @@ class StrongSwan:
     def established(self) -> int:
         """Count the established IKE SAs."""
         return len(re.findall(r"^\S+: #\d+, ESTABLISHED", self.sas(), re.MULTILINE))
+
+    def wait_half_open(self) -> None:
+        """Wait until charon holds an IKE SA that was asked for and not proven: then it may demand cookies."""
+        wait_until(lambda: re.search(r"[1-9]\d* half-open", self.swanctl("--stats")) is not None, "a half-open SA", 20)
 
     def installed(self) -> int:
         """Count the installed Child SAs."""
