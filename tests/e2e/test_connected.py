@@ -44,7 +44,7 @@ def test_watch_tells_every_state_on_the_way_there_and_back(running: Visit) -> No
     watch = running.watch()
     running.connect()
     assert running.sekisho("disconnect").code == 0
-    wait_until(lambda: watch.states()[-1] == "idle" and len(watch.states()) > 1, "the last word of watch", 2)
+    wait_until(lambda: watch.states()[-1] == "idle" and len(watch.states()) > 1, "the last word of watch", 20)
     assert watch.states() == ["idle", "looking", "opening", "open", "closing", "idle"]
     watch.program.stop()
 

@@ -16,7 +16,7 @@ def test_ctrl_c_while_the_gateway_is_silent_takes_the_request_back(running: Visi
     road.cut(running.scene.town)
     watch = running.watch()
     asking = running.beside("connect")
-    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
+    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 20)
     assert asking.stop(by=signal.SIGINT) == 4
     assert "Stopped; nothing is connected." in asking.log.read_text()
     assert watch.states() == ["idle", "looking", "opening", "closing", "idle"]
@@ -28,7 +28,7 @@ def test_a_disconnect_stops_a_connect_that_is_under_way(running: Visit) -> None:
     road.cut(running.scene.town)
     watch = running.watch()
     asking = running.beside("connect", "--json")
-    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
+    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 20)
     assert running.sekisho("disconnect").code == 0
     assert asking.wait() == 4
     assert "withdrawn" in asking.log.read_text()
@@ -51,7 +51,7 @@ def test_a_daemon_killed_while_connecting_is_told_to_the_asker(visit: Visit) -> 
     road.cut(visit.scene.town)
     watch = visit.watch()
     asking = visit.beside("connect", "--json")
-    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 5)
+    wait_until(lambda: watch.states()[-1] == "opening", "the way to the gateway", 20)
     visit.endpoint.stop_daemon(signal.SIGKILL)
     assert asking.wait() == 1
     assert "daemon.lost" in asking.log.read_text()

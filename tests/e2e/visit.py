@@ -100,7 +100,7 @@ class Visit:
             assert all(one.code in printed for one in told), printed
         return told
 
-    def is_cut(self, code: str, seconds: float = 2.0) -> Told:
+    def is_cut(self, code: str, seconds: float = 20.0) -> Told:
         """Wait until the open tunnel is closed for one reason, and the laptop is as before."""
         self.endpoint.wait_for_state("refused", seconds)
         told = self.why()
@@ -125,7 +125,7 @@ class Visit:
     def watch(self) -> "Watch":
         """Start `sekisho watch` as the doctor, and wait for its first word."""
         watch = Watch(self.beside("watch", "--json"))
-        wait_until(lambda: watch.states() != [], "the first word of watch", 5)
+        wait_until(lambda: watch.states() != [], "the first word of watch", 20)
         return watch
 
     def _met_no_error_of_its_own(self) -> None:
@@ -141,7 +141,8 @@ class Watch:
 
     def states(self) -> list[str]:
         """List the states that were told up to now, without repetitions."""
-        lines = Answer(0, self.program.log.read_text(), "", 0.0).lines
+        whole = self.program.log.read_text().rpartition("\n")[0]
+        lines = Answer(0, whole, "", 0.0).lines
         states = [str(line["state"]) for line in lines]
         return [state for number, state in enumerate(states) if states[:number][-1:] != [state]]
 

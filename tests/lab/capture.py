@@ -55,7 +55,7 @@ class Capture:
         """Return what was captured up to now."""
         return tuple(read(self.file.read_bytes()))
 
-    def wait_for(self, sort: Sort, since: int = 0, seconds: float = 5.0) -> Packet:
+    def wait_for(self, sort: Sort, since: int = 0, seconds: float = 20.0) -> Packet:
         """Wait until a packet of a sort is in the file, after the first `since` packets."""
         found: list[Packet] = []
 
