@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TypeVar
@@ -90,6 +91,11 @@ def inside(namespace: str, work: Callable[[], Result]) -> Result:
     return result
 
 
+def _has_wire(end: End) -> bool:
+    """Tell whether the wire passes packets; the kernel says so a moment after both its ends are up."""
+    return "state UP" in end.run("ip", "-o", "link", "show", "wire").stdout
+
+
 def _enter(namespace: str) -> None:
     with Path("/run/netns", namespace).open() as entry:
         if LIBC.setns(entry.fileno(), CLONE_NEWNET) != 0:
@@ -129,6 +135,8 @@ def two_ends(
             for number, name in enumerate(names, 1)
         ]
         ends[0].peer, ends[1].peer = ends[1], ends[0]
+        for end in ends:
+            until(partial(_has_wire, end), f"the wire of {end.namespace} passes packets")
         yield ends[0], ends[1]
 
 
