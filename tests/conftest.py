@@ -1,6 +1,7 @@
 """Rules for the whole suite: where lab tests may run, and that CI never skips one."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -10,6 +11,11 @@ settings.register_profile(
     "shared-machine", deadline=None, print_blob=True, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("shared-machine")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and so let programs under test hear it; what a shell starts in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

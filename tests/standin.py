@@ -29,17 +29,19 @@ class StandIn:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
+        self._connections: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve)
-        self._done = threading.Event()
 
     def __enter__(self) -> "StandIn":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for each in self._connections:  # whoever still listens is hung up on
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
     def wait_until_asked(self, count: int, seconds: float = 10.0) -> None:
@@ -53,6 +55,7 @@ class StandIn:
         for script in self._scripts:
             with suppress(OSError):
                 connection, _ = self._listener.accept()
+                self._connections.append(connection)
                 with connection:
                     self._converse(connection, script)
 
