@@ -23,7 +23,7 @@ class Unapproved:
         """Copy the program, start it and wait until it is the copy that runs."""
         path = cls.install(laptop, name)
         program = laptop.start_as_doctor(name, (path, "3600"))
-        wait_until(lambda: _is_running(laptop, program, path), f"the start of {path}", 5.0, pause=0.001)
+        wait_until(lambda: _is_running(laptop, program, path), f"the start of {path}", 20.0, pause=0.001)
         return cls(program, path)
 
     @staticmethod
