@@ -234,7 +234,7 @@ def test_a_link_before_dots_does_not_lend_a_script_a_packages_path(probe: Progra
 
 @pytest.mark.lab
 def test_a_script_from_a_pipe_has_no_package(probe: ProgramProbe, stage: Stage) -> None:
-    stage.launch(*as_user(stage.uid, BASH, "-c", f"exec {DASH} <(printf 'read x <&2'; {SLEEP} 60)"), until="dash")
+    stage.launch(*as_user(stage.uid, BASH, "-c", f"exec {DASH} <(printf 'read x <&2'; {SLEEP} 20)"), until="dash")
     shell = next(program for program in programs(probe, Scope(frozenset({stage.uid}))).running if program.path == DASH)
     script = script_of(shell)
     assert re.fullmatch(r"pipe:\[\d+\]", script.path)
