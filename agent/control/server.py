@@ -5,12 +5,9 @@ It carries requests to the daemon and replies back; it never decides what they m
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
-import socket
 import stat
-import struct
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from agent.control.messages import (
     decode_request,
     encode,
 )
+from agent.local_socket import read_peer_uid, take_lock
 from agent.problems import Problem, problem
 from agent.words import quote
 
@@ -56,7 +54,10 @@ class Server:
     async def start(self) -> None:
         """Take the lock and listen; raise `SecondDaemonError` when another daemon does."""
         self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock = _lock(self._path.with_suffix(".lock"))
+        try:
+            self._lock = take_lock(self._path.with_suffix(".lock"))
+        except BlockingIOError as error:
+            raise SecondDaemonError(str(self._path)) from error
         _remove_stale_socket(self._path)
         self._server = await asyncio.start_unix_server(self._connected, self._path, limit=LONGEST_LINE, backlog=16)
         self._path.chmod(0o666)  # who may ask is decided by the asker's uid, not by the file
@@ -81,7 +82,7 @@ class Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError):
             try:
-                await self._converse(reader, writer, _uid_of(writer))
+                await self._converse(reader, writer, read_peer_uid(writer.get_extra_info("socket")))
             finally:
                 writer.close()
                 await writer.wait_closed()
@@ -142,30 +143,11 @@ async def _wait_for_hang_up(reader: asyncio.StreamReader) -> None:
         pass  # one request a connection: anything further is read and dropped
 
 
-def _uid_of(writer: asyncio.StreamWriter) -> int:
-    peer: socket.socket = writer.get_extra_info("socket")
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-    _, uid, _ = CREDENTIALS.unpack(credentials)
-    return int(uid)
-
-
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise SecondDaemonError(str(path)) from error
-    return descriptor
-
-
 def _remove_stale_socket(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISSOCK(path.lstat().st_mode):
             path.unlink()
 
-
-CREDENTIALS = struct.Struct("iII")  # pid, uid, gid (unix(7), SO_PEERCRED)
 
 # Our choices.
 MOST_CONNECTIONS = 32

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from agent.boot_clock import boot_clock
 from agent.posture.facts import Facts, Links, Observed, Program, Programs, Security, Unseen
 from agent.probes.client import LookClient, LookedAgain, LookLost, Missed, Pushed, Scope, Started
-from agent.probes.wifi import NetworkManager, boot_clock
+from agent.probes.wifi import NetworkManager
 
 Seen = TypeVar("Seen", Observed[Programs] | Unseen, Observed[Links] | Unseen)
 

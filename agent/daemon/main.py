@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agent import events
+from agent.boot_clock import boot_clock
 from agent.control.server import SecondDaemonError, Server
 from agent.daemon.checkpoint import Checkpoint
 from agent.daemon.desk import Desk
@@ -129,7 +130,7 @@ def _network_key(path: Path) -> bytes:
 
 
 def _clock() -> Instant:
-    return Instant(time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+    return Instant(boot_clock(), time.time())
 
 
 # Our choices, in bytes.

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from agent.local_socket import read_peer_uid
 from agent.posture.facts import Observed, Programs, Unseen
 from agent.probes.codec import (
     LONGEST_ANSWER,
@@ -29,7 +30,6 @@ from agent.probes.codec import (
     decode,
     encode_scope,
 )
-from agent.probes.peers import read_peer_uid
 
 __all__ = ["LookClient", "LookLost", "LookedAgain", "Missed", "Pushed", "Scope", "Started"]
 

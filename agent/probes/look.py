@@ -6,7 +6,6 @@ nothing but its socket with the lock beside it, runs no other program, and gives
 
 import argparse
 import asyncio
-import fcntl
 import json
 import os
 import pwd
@@ -18,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from agent.boot_clock import boot_clock
+from agent.local_socket import take_lock
 from agent.probes.codec import Scope, write_programs
 from agent.probes.digests import Digests
 from agent.probes.exec_events import EventsError, ExecEvents
@@ -111,7 +112,7 @@ async def _serve_until_told(host: Host, listener: socket.socket) -> str | None:
 
 def _open_probe() -> ProgramProbe:
     try:
-        return ProgramProbe(Packages(DPKG), Digests(time.time_ns), _boot_clock, Path("/proc"))
+        return ProgramProbe(Packages(DPKG), Digests(time.time_ns), boot_clock, Path("/proc"))
     except OSError as error:
         raise LookError(f"/proc cannot be opened ({error.strerror}).") from error
 
@@ -123,29 +124,19 @@ def _open_events() -> ExecEvents | str:
         return str(error)
 
 
-def _boot_clock() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     lock = path.with_name(path.name + ".lock")
     try:
-        held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        held = take_lock(lock)
+    except BlockingIOError:
+        raise LookError(f"another sekisho-look already serves {path}.") from None
     except OSError as error:
         raise LookError(f"the socket's lock {lock} cannot be opened ({error.strerror}).") from error
     try:
-        _lock(held, path)
         yield
     finally:
         os.close(held)
-
-
-def _lock(held: int, path: Path) -> None:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LookError(f"another sekisho-look already serves {path}.") from None
 
 
 @contextmanager

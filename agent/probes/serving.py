@@ -8,6 +8,7 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 
+from agent.local_socket import read_peer_uid
 from agent.probes.codec import (
     LONGEST_REQUEST,
     CodecError,
@@ -23,7 +24,6 @@ from agent.probes.codec import (
     encode,
 )
 from agent.probes.exec_events import ExecEvents
-from agent.probes.peers import read_peer_uid
 from agent.probes.processes import Missing
 from agent.probes.programs import ProgramProbe
 

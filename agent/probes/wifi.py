@@ -7,18 +7,13 @@ that, silence, and NetworkManager's absence are `Unseen` with the reason.
 import asyncio
 import contextlib
 import re
-import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
+from agent.boot_clock import boot_clock
 from agent.posture.facts import Grade, Links, Observed, Security, Unseen, Wireless
 from agent.probes.access_points import read_security
 from agent.probes.bus import Bus, BusError, Properties
-
-
-def boot_clock() -> float:
-    """Tell the seconds since boot, sleep included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True)
