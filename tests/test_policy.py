@@ -138,8 +138,7 @@ apps: {users: people, approved: {paths: /home/x/*}, forbidden: [{title: a}, b]}
         "15:19: write an identity with its kind: fqdn:gw.hospital.example, ip:198.51.100.1, "
         "email:gw@hospital.example or dn:CN=gw,O=Hospital; this is 'gw.example'",
         "16:24: write true or false for 'sites.Main.gateways.1.send_identity'",
-        "18:3: 'apps.unaproved' is none of apps.unapproved, apps.forbidden, wifi.trust; "
-        "did you mean 'apps.unapproved'?",
+        "18:3: 'apps.unaproved' is none of what is known here; did you mean 'apps.unapproved'?",
         "18:26: 'refues' is none of refuse, warn, off; did you mean 'refuse'?",
         "19:28: the key 'cut' stands here a second time; the first is on line 19",
         "19:33: 'later' is none of now, countdown, session-end",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from agent.posture.facts import Facts
 from agent.posture.policy import Policy, hashes_all, judge, judged_uids, rests_on
-from agent.posture.policy.model import DEFAULT_RULES
+from agent.posture.policy.rules import DEFAULT_RULES
 from agent.posture.verdict import Fact, Verdict
 from agent.probes.client import Scope
 from agent.probes.codec import LONGEST_REQUEST, MOST_LISTED, encode_scope

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from agent.events import CheckResult, Evidence, Outcome, Response
-from agent.posture.facts import Facts, Links, Observed, Programs, Unseen
+from agent.posture.facts import Facts, Observed, Unseen
 from agent.words import Words
 
-Fact = Observed[Programs] | Observed[Links] | Unseen
+Fact = Observed[object] | Unseen
 
 __all__ = ["Check", "Cut", "Fact", "Finding", "Outcome", "Response", "Rule", "Verdict", "Who", "weigh"]
 

@@ -2,7 +2,8 @@
 
 from agent.posture.policy.judging import hashes_all, judge, judged_uids, looks_at_programs, rests_on
 from agent.posture.policy.loading import PolicyError, PolicyErrors, load, schema
-from agent.posture.policy.model import Gateway, Policy, Site
+from agent.posture.policy.model import Policy
+from agent.posture.policy.sites import Gateway, Site
 
 __all__ = [
     "Gateway",

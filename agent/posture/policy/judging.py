@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from agent.posture.checks.apps import Forbidden, ListedFile, Mark, Unapproved
 from agent.posture.checks.wifi import Registered, Trust
 from agent.posture.facts import Facts
-from agent.posture.policy.model import CheckId, HelpDesk, Policy
+from agent.posture.policy.model import HelpDesk, Policy
+from agent.posture.policy.rules import CheckId
 from agent.posture.policy.values import UidOf
 from agent.posture.verdict import Check, Fact, Response, Verdict, weigh
 from agent.words import Words

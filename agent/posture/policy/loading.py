@@ -102,7 +102,9 @@ def _sentence(detail: ErrorDetails, path: Path) -> str:
 
 def _none_of(given: str, expected: str) -> str:
     words = re.findall(r"'([^']*)'", expected)
-    return f"'{given}' is none of {', '.join(words)}{_did_you_mean(given, words)}"
+    meant = _did_you_mean(given, words)
+    listed = "what is known here" if meant and len(words) > MOST_LISTED else ", ".join(words)
+    return f"'{given}' is none of {listed}{meant}"
 
 
 def _name(path: Path) -> str:
@@ -152,3 +154,4 @@ SENTENCES: Mapping[str, str] = {
 
 # Our choices.
 LONGEST_GUESS = 64
+MOST_LISTED = 8

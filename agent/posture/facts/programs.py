@@ -1,39 +1,7 @@
-"""What was seen of the machine: values with grade, method and age, or why nothing was seen.
-
-Facts judge nothing, and a failed look is `Unseen`, never an empty value.
-"""
+"""The running programs and where they come from."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
-
-Value = TypeVar("Value")
-
-
-class Grade(StrEnum):
-    """How far an observation can be believed."""
-
-    ATTESTED = "A"
-    ROOT = "B"
-    HEURISTIC = "C"
-
-
-@dataclass(frozen=True, slots=True)
-class Observed(Generic[Value]):
-    """One value as it was seen at `at` (seconds of the boot clock) by `method`."""
-
-    value: Value
-    grade: Grade
-    method: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """A look that failed, and why: one clause for people, already safe to print."""
-
-    why: str
-    at: float
 
 
 class Origin(StrEnum):
@@ -113,45 +81,3 @@ class Programs:
     running: tuple[Program, ...]
     vanished: int
     unreadable: int
-
-
-class Security(StrEnum):
-    """What protects a wireless network, by its AKM suites; the weakest accepted one counts."""
-
-    OPEN = "open"
-    OWE = "owe"
-    WEP = "wep"
-    WPA_TKIP = "wpa-tkip"
-    WPA2_PSK = "wpa2-psk"
-    WPA2_WPA3_MIXED = "wpa2-wpa3-mixed"
-    SAE = "sae"
-    ENTERPRISE = "802.1x"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Wireless:
-    """The Wi-Fi network in use; `ssid` is raw bytes, for an SSID promises no encoding."""
-
-    interface: str
-    ssid: bytes
-    bssid: str
-    security: Security
-    hidden: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """How the machine reaches the network now; no wireless entry means that Wi-Fi is not in use."""
-
-    wireless: tuple[Wireless, ...]
-    wired: tuple[str, ...] = ()
-    other: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything one look brought home."""
-
-    programs: Observed[Programs] | Unseen
-    links: Observed[Links] | Unseen
