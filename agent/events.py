@@ -108,10 +108,14 @@ class NetworkSeen:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a finding rests on: at most `MOST_SEEN` programs and networks, and how many there were more."""
+    """What a finding rests on: at most `MOST_SEEN` of each kind, and how many there were more.
+
+    `marks` are words of the check's own that say what it found (`tcp.631`, `swap`), never names from outside.
+    """
 
     programs: tuple[ProgramSeen, ...] = ()
     networks: tuple[NetworkSeen, ...] = ()
+    marks: tuple[Code, ...] = ()
     more: int = 0
     vanished: int = 0
     unreadable: int = 0

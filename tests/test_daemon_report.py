@@ -19,6 +19,7 @@ from agent.posture.verdict import Finding
 from agent.probes.client import Scope
 from agent.probes.codec import Looked
 from agent.problems import problem
+from ike.config import Instant
 from tests.test_checkpoint import BAD, Stage, play, turns, until
 from tests.test_daemon_lookout import Helper, StandInLinks, links, looked
 from tests.test_daemon_small import POLICY
@@ -56,6 +57,7 @@ async def ask(stage: Stage, uid: int = 1000) -> Report:
     return reply
 
 
+AT_1, AT_1000 = Instant(1.0, 0.0), Instant(1000.0, 0.0)
 BUILT = ("apps.unapproved", "apps.forbidden", "wifi.trust")
 
 
@@ -177,7 +179,7 @@ def test_without_a_policy_there_is_nothing_to_judge_by():
 
 def test_a_fact_that_is_too_old_to_judge_is_told_with_its_age():
     facts = Facts(seen((), 100.0), Observed(Links(()), Grade.ROOT, "bus", 100.0))
-    told = report(JURY, Sighting(facts, JURY.judge(facts, 1000.0), 0.0, None))
+    told = report(JURY, Sighting(facts, JURY.judge(facts, AT_1000), AT_1000, None))
     assert {(finding.outcome, finding.age, finding.grade) for finding in told.findings} == {("unknown", 900.0, "B")}
     assert not told.allowed
 
@@ -189,7 +191,7 @@ def test_the_longest_names_fit_into_one_line(count: int):
     paths = tuple(f"/{number:02}/{'𠮷' * 4000}" for number in range(count))
     station = Wireless("wlan0", "𠮷".encode() * 8, "02:00:00:00:00:01", Security.OPEN)
     facts = Facts(seen(paths, 1.0), Observed(Links((station,)), Grade.ROOT, "bus", 1.0))
-    told = report(jury, Sighting(facts, jury.judge(facts, 1.0), 0.0, "𠮷" * 4000))
+    told = report(jury, Sighting(facts, jury.judge(facts, AT_1), AT_1, "𠮷" * 4000))
     assert [finding.outcome for finding in told.findings] == ["fail"] * len(BUILT)
     assert len(encode(told)) < LONGEST_LINE
 

@@ -181,6 +181,7 @@ def test_a_program_is_told_by_place_hash_and_package_only():
     result = CheckResult("apps.unapproved", Outcome.FAIL, Response.REFUSE, Evidence(programs=(seen,), vanished=2))
     body = json.loads(events.line(events.Refused("main", 1000, (result,)), 0.0, 0))
     assert body["checks"][0]["evidence"] == {
+        "marks": [],
         "more": 0,
         "networks": [],
         "programs": [{"location": "home", "package": None, "sha256": DIGEST}],

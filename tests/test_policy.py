@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agent.events import Outcome, Response
 from agent.posture import policy
 from agent.posture.facts import Facts, Grade, Links, Observed, Origin, Package, Program, Programs, Security, Wireless
-from agent.posture.policy import Policy, PolicyError, PolicyErrors
+from agent.posture.moment import Moment
+from agent.posture.policy import Context, Policy, PolicyError, PolicyErrors
 from agent.posture.policy.text import DEEPEST, LARGEST_TEXT
 from agent.posture.policy.values import Identity
 from agent.posture.verdict import Cut, Rule
@@ -31,6 +32,12 @@ sites:
     networks: 10.20.0.0/16
 """
 KEY = b"k" * 32
+
+
+def at(boot: float) -> Context:
+    return Context(Moment(boot, 1.8e9), KEY)
+
+
 NAME_THEM = "name the hospital's own networks"
 WHOLE_PATH = "write the whole path of a file, from '/' on, without '..'"
 TURNING = "a mark that turns the writing direction"
@@ -329,23 +336,23 @@ def seeing(security: Security = Security.WPA2_PSK, *programs: Program) -> Facts:
 
 
 def test_a_policy_judges_facts_by_every_check_in_a_fixed_order():
-    verdict = policy.judge(load(), seeing(), 101.0, KEY)
+    verdict = policy.judge(load(), seeing(), at(101.0))
     assert [finding.check for finding in verdict.findings] == ["apps.unapproved", "apps.forbidden", "wifi.trust"]
     assert verdict.allows
 
 
 def test_an_open_network_refuses_or_warns_as_the_policy_says_and_names_the_help_desk():
-    refused = policy.judge(load(), seeing(Security.OPEN), 101.0, KEY)
+    refused = policy.judge(load(), seeing(Security.OPEN), at(101.0))
     assert [finding.check for finding in refused.refusals] == ["wifi.trust"]
-    warned = policy.judge(load(with_line("checks: {wifi.trust: {fail: warn}}")), seeing(Security.OPEN), 101.0, KEY)
+    warned = policy.judge(load(with_line("checks: {wifi.trust: {fail: warn}}")), seeing(Security.OPEN), at(101.0))
     assert warned.allows
     assert [finding.check for finding in warned.warnings] == ["wifi.trust"]
-    unknown = policy.judge(load(), seeing(Security.UNKNOWN), 101.0, KEY)
+    unknown = policy.judge(load(), seeing(Security.UNKNOWN), at(101.0))
     assert "call the help desk (1234)" in unknown.refusals[0].remedy.en
 
 
 def test_an_old_look_refuses():
-    verdict = policy.judge(load(), seeing(), 401.0, KEY)
+    verdict = policy.judge(load(), seeing(), at(401.0))
     assert {finding.outcome for finding in verdict.findings} == {Outcome.UNKNOWN}
     assert not verdict.allows
 
@@ -382,5 +389,5 @@ def test_three_hundred_programs_are_judged_in_no_time():
     read, facts = policy.load(EXAMPLE.read_bytes(), EXAMPLE.name), seeing(Security.OPEN, *running)
     start = time.process_time()
     for _ in range(10):
-        policy.judge(read, facts, 101.0, KEY)
+        policy.judge(read, facts, at(101.0))
     assert (time.process_time() - start) / 10 < 0.02  # ten times the aim, for a busy machine

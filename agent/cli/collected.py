@@ -111,6 +111,7 @@ FIELDS: Mapping[str, Words] = {
     "sha256": Words("fingerprint (SHA-256) of the file", "ファイルのフィンガープリント(SHA-256)"),
     "network": Words("pseudonym of a Wi-Fi that only this computer can make", "Wi-Fiの仮名(このパソコン固有)"),
     "kind": Words("of which kind", "種別"),
+    "marks": Words("what a check found, by its own words", "検査が見つけた内容(定型語のみ)"),
     "more": Words("how many more", "ほかの件数"),
     "vanished": Words("how many programs ended too soon to be seen", "確認前に終了したプログラム数"),
     "unreadable": Words("how many programs could not be read", "確認できなかったプログラム数"),

@@ -19,6 +19,7 @@ from agent.posture.policy import Site
 from agent.posture.verdict import Verdict
 from agent.probes.client import LookLost
 from agent.problems import Problem, Trouble, problem
+from ike.config import Instant
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +42,11 @@ News = Stepped | Moved
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What was seen and how it is judged, at `wall` (seconds since 1970); `lost` is why no helper looked."""
+    """What was seen and how it is judged, at `at`; `lost` is why no helper looked."""
 
     facts: Facts
     verdict: Verdict
-    wall: float
+    at: Instant
     lost: str | None
 
 
@@ -101,13 +102,13 @@ class Checkpoint:
         else:
             glance = await self._lookout.glance(self.jury.scope(uid))
         clock = self._machine.clock()
-        return Sighting(glance.facts, self.jury.judge(glance.facts, clock.boot), clock.wall, glance.lost)
+        return Sighting(glance.facts, self.jury.judge(glance.facts, clock), clock, glance.lost)
 
     def _seen(self, facts: Facts) -> None:
         """Judge what changed while a site is being opened or open."""
         match self.state:
             case gate.Opening() | gate.Open():
-                self.happen(gate.Changed(self.jury.judge(facts, self.now())))
+                self.happen(gate.Changed(self.jury.judge(facts, self._machine.clock())))
 
     def _lost(self, why: str) -> None:
         """Fail closed: the helper that looks is gone."""
@@ -194,7 +195,7 @@ class Checkpoint:
         self._lookout.watch(scope, self.jury.look_every, Watcher(self._seen, self._lost))
         self._stepped("look")
         try:
-            self.happen(gate.Looked(look, self.jury.judge(self._lookout.facts, self.now())))
+            self.happen(gate.Looked(look, self.jury.judge(self._lookout.facts, self._machine.clock())))
         finally:
             if not isinstance(self.state, gate.Opening):
                 self._lookout.rest()

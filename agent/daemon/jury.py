@@ -1,15 +1,18 @@
 """Applies the policy in force to what was seen, for one user; the rules are the policy's."""
 
 import pwd
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from agent.posture.facts import Facts
-from agent.posture.policy import Policy, hashes_all, judge, judged_uids, rests_on
+from agent.posture.moment import Moment
+from agent.posture.policy import Context, Policy, hashes_all, judge, judged_uids, rests_on
 from agent.posture.policy.rules import DEFAULT_RULES
 from agent.posture.verdict import Fact, Verdict
 from agent.probes.client import Scope
 from agent.probes.codec import LONGEST_REQUEST, MOST_LISTED, encode_scope
+from ike.config import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,17 @@ class Jury:
         )
         return scope if _fits(scope) else replace(scope, hash="all", listed=())
 
-    def judge(self, facts: Facts, now: float) -> Verdict:
-        """Judge what was seen; `now` is seconds of the boot clock."""
-        return judge(self.policy, facts, now, self.network_key)
+    def judge(self, facts: Facts, now: Instant) -> Verdict:
+        """Judge what was seen."""
+        return judge(self.policy, facts, self._context(now))
 
-    def rests_on(self, facts: Facts) -> Mapping[str, Fact]:
+    def rests_on(self, facts: Facts, now: Instant) -> Mapping[str, Fact]:
         """Give the fact that each check judges, by the check's code."""
-        return rests_on(self.policy, facts, self.network_key)
+        return rests_on(self.policy, facts, self._context(now))
+
+    def _context(self, now: Instant) -> Context:
+        ahead = time.localtime(now.wall).tm_gmtoff
+        return Context(Moment(now.boot, now.wall, ahead), self.network_key)
 
     @property
     def look_every(self) -> float:

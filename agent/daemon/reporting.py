@@ -18,12 +18,12 @@ from agent.problems import problem
 
 def report(jury: Jury, sighting: Sighting) -> Report:
     """Tell every finding with the fact that it rests on; without a look nothing would be let through."""
-    facts, now = jury.rests_on(sighting.facts), sighting.verdict.at
+    facts, now = jury.rests_on(sighting.facts, sighting.at), sighting.at
     return Report(
-        at=datetime.fromtimestamp(sighting.wall, UTC).isoformat(timespec="seconds"),
+        at=datetime.fromtimestamp(now.wall, UTC).isoformat(timespec="seconds"),
         policy_serial=jury.policy.serial,
         allowed=sighting.verdict.allows and sighting.lost is None,
-        findings=tuple(_checked(finding, facts[finding.check], now) for finding in sighting.verdict.findings),
+        findings=tuple(_checked(finding, facts[finding.check], now.boot) for finding in sighting.verdict.findings),
         problem=None if sighting.lost is None else reason(problem("look.lost", sighting.lost)),
     )
 

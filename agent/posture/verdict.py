@@ -83,7 +83,8 @@ class Finding:
     @property
     def gist(self) -> tuple[object, ...]:
         """What makes a finding news: all but its words and the counts of what was missed."""
-        return self.check, self.outcome, self.rule, self.cut, self.evidence.programs, self.evidence.networks
+        rests_on = self.evidence.programs, self.evidence.networks, self.evidence.marks
+        return self.check, self.outcome, self.rule, self.cut, rests_on
 
 
 @dataclass(frozen=True, slots=True)

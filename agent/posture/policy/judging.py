@@ -4,10 +4,12 @@ It looks at nothing itself: whose programs to look at and which to hash is only 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent.posture.checks.apps import Forbidden, ListedFile, Mark, Unapproved
 from agent.posture.checks.wifi import Registered, Trust
 from agent.posture.facts import Facts
+from agent.posture.moment import Moment
 from agent.posture.policy.model import HelpDesk, Policy
 from agent.posture.policy.rules import CheckId
 from agent.posture.policy.values import UidOf
@@ -15,17 +17,26 @@ from agent.posture.verdict import Check, Fact, Response, Verdict, weigh
 from agent.words import Words
 
 
-def judge(policy: Policy, facts: Facts, now: float, network_key: bytes) -> Verdict:
-    """Judge what was seen; `now` is seconds of the boot clock.
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a judgement takes into account besides the policy and the facts.
 
     `network_key` keys the pseudonyms of wireless networks in the evidence: random, this device's own.
     """
-    return weigh([(check, policy.rule(name)) for name, check in _checks(policy, network_key)], facts, now)
+
+    moment: Moment
+    network_key: bytes = field(repr=False)
 
 
-def rests_on(policy: Policy, facts: Facts, network_key: bytes) -> Mapping[str, Fact]:
+def judge(policy: Policy, facts: Facts, context: Context) -> Verdict:
+    """Judge what was seen."""
+    ruled = [(check, policy.rule(name)) for name, check in _checks(policy, context)]
+    return weigh(ruled, facts, context.moment.boot)
+
+
+def rests_on(policy: Policy, facts: Facts, context: Context) -> Mapping[str, Fact]:
     """Give the fact that each check judges, by the check's code."""
-    return {check.check: check.needs(facts) for _, check in _checks(policy, network_key)}
+    return {check.check: check.needs(facts) for _, check in _checks(policy, context)}
 
 
 def judged_uids(policy: Policy, asking: int, uid_of: UidOf) -> frozenset[int]:
@@ -47,12 +58,12 @@ def looks_at_programs(policy: Policy) -> bool:
     return any({rule.fail, rule.unknown} != {Response.OFF} for rule in rules)
 
 
-def _checks(policy: Policy, network_key: bytes) -> tuple[tuple[CheckId, Check], ...]:
+def _checks(policy: Policy, context: Context) -> tuple[tuple[CheckId, Check], ...]:
     help_desk = _called(policy.help_desk)
     return (
         ("apps.unapproved", _unapproved(policy, help_desk)),
         ("apps.forbidden", _forbidden(policy, help_desk)),
-        ("wifi.trust", _trust(policy, help_desk, network_key)),
+        ("wifi.trust", _trust(policy, help_desk, context.network_key)),
     )
 
 
