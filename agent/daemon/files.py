@@ -1,4 +1,4 @@
-"""Reads the small files that the policy and the daemon name; bounded, and never a device or a pipe.
+"""Reads and writes the small files that the policy and the daemon name; bounded, never a device or a pipe.
 
 What decides something must be root's own: whoever can change a file decides in its place.
 """
@@ -34,6 +34,22 @@ def read_trusted(path: Path, most: int) -> bytes:
         for folder in {*path.absolute().parents, *path.resolve().parents}:  # a link can be replaced in its own place
             _demand_ours(folder, folder.stat())
         return _content(file, path, most)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file of our own by this content, whole or not at all, also when the power fails."""
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def own_folder(path: Path) -> None:
