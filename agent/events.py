@@ -123,12 +123,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check's outcome, what the policy made of it, and what it rests on."""
+    """One check's outcome, what the policy made of it, and what it rests on.
+
+    `shadow` tells that the response was only recorded, as what would have been done.
+    """
 
     check: Code
     outcome: Outcome
     response: Response
     evidence: Evidence = Evidence()
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

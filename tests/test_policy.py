@@ -14,6 +14,7 @@ from agent.posture import policy
 from agent.posture.facts import Facts, Grade, Links, Observed, Origin, Package, Program, Programs, Security, Wireless
 from agent.posture.moment import Moment
 from agent.posture.policy import Context, Policy, PolicyError, PolicyErrors
+from agent.posture.policy.rules import DEFAULT_RULES
 from agent.posture.policy.text import DEEPEST, LARGEST_TEXT
 from agent.posture.policy.values import Identity
 from agent.posture.verdict import Cut, Rule
@@ -100,6 +101,23 @@ def test_what_a_check_does_not_say_keeps_its_default():
     assert rule == Rule(Response.REFUSE, Response.WARN, Cut.NOW, 120.0, 300.0)
 
 
+def test_shadow_is_written_for_one_check_or_for_all():
+    one = load(with_line("checks: {wifi.trust: {shadow: true}}"))
+    assert [one.rule(check).shadow for check in ("wifi.trust", "wifi.twin")] == [True, False]
+    everything = load(with_line("mode: shadow"))
+    assert all(everything.rule(check).shadow for check in DEFAULT_RULES)
+
+
+def test_a_grace_lets_what_newly_fails_warn_until_office_hours():
+    read = load(with_line("checks: {wifi.trust: {grace: 1d}}\noffice_hours: {days: [sun], from: '10:00', to: '11:00'}"))
+    wireless = Wireless("wlan0", b"Free", "02:00:00:00:00:01", Security.OPEN)
+    facts = Facts(links=Observed(Links((wireless,)), Grade.ROOT, "test", 1.0))
+    first = policy.judge(read, facts, at(1.0)).findings[-1]
+    assert (first.check, first.rule, first.until) == ("wifi.trust", Response.WARN, 1_800_180_000.0)
+    later = policy.judge(read, facts, Context(Moment(1.0, 1_800_180_000.0), KEY, {"wifi.trust": 1.8e9})).findings[-1]
+    assert (later.rule, later.until) == (Response.REFUSE, None)
+
+
 def test_off_is_a_word_and_needs_no_quotes():
     assert load(with_line("checks: {apps.forbidden: {fail: off}}")).rule("apps.forbidden").fail is Response.OFF
 
@@ -165,6 +183,18 @@ apps: {users: people, approved: {paths: /home/x/*}, forbidden: [{title: a}, b]}
         ("wifi: {own: [{ssid: '', title: x}]}", "10:21: a wireless network's name has 1 to 32 bytes; this has 0"),
         ("wifi: {own: [{ssid: 'hex:0g', title: x}]}", "10:21: after 'hex:' come pairs of digits 0-9 and a-f"),
         ("wifi: {at_least: wep}", "10:18: 'wep' is none of wpa2, wpa3"),
+        ("mode: shadw", "10:7: 'shadw' is none of enforce, shadow; did you mean 'shadow'?"),
+        ("office_hours: {form: 8}", "10:16: 'office_hours' has no key 'form'; did you mean 'from'?"),
+        ("office_hours: {from: 8}", "10:22: write a time of day such as 09:00; this is '8'"),
+        ("office_hours: {to: '25:00'}", "10:20: write a time of day such as 09:00; this is '25:00'"),
+        (
+            "office_hours: {from: 17:00, to: 9:00}",
+            "10:15: the office hours end before they begin; 'from' is earlier than 'to'",
+        ),
+        ("office_hours: {days: []}", "10:22: 'office_hours.days' needs at least 1"),
+        ("office_hours: {days: [mo]}", "10:23: 'mo' is none of mon, tue, wed, thu, fri, sat, sun; did you mean 'mon'?"),
+        ("checks: {wifi.trust: {grace: 181d}}", "10:30: 'checks.wifi.trust.grace' must be at most 15552000"),
+        ("checks: {wifi.trust: {shadow: 1}}", "10:31: write true or false for 'checks.wifi.trust.shadow'"),
         ("language: de", "10:11: 'de' is none of en, ja"),
         ("<<: {a: b}", "10:1: the policy has no key '<<'"),
         ("serial: 8", "10:1: the key 'serial' stands here a second time; the first is on line 1"),

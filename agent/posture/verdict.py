@@ -35,13 +35,18 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What the policy does about one check. `countdown` and `max_age` are seconds."""
+    """What the policy does about one check. `countdown`, `max_age` and `grace` are seconds.
+
+    `shadow` records what would be done and does nothing; `grace` is how long what refuses is only a warning.
+    """
 
     fail: Response = Response.REFUSE
     unknown: Response = Response.REFUSE
     cut: Cut = Cut.NOW
     countdown: float = 60.0
     max_age: float = 300.0
+    shadow: bool = False
+    grace: float = 0.0
 
     def response(self, outcome: Outcome) -> Response:
         """Give what is done about an outcome; a pass needs nothing."""
@@ -54,7 +59,9 @@ class Finding:
     """One check's answer: what was seen, what to do now, whose move it is.
 
     A check leaves `rule`, `cut` and `countdown` as they are, which is the strictest reading;
-    `weigh` puts in what the policy says. `evidence` is all that an event may tell.
+    `weigh` puts in what the policy says. `evidence` is all that an event may tell. `until` is the instant
+    (seconds since 1970) from which this finding will be worse, None where none is known; a `shadow` finding
+    is recorded and has no effect.
     """
 
     check: str
@@ -66,6 +73,8 @@ class Finding:
     rule: Response = Response.REFUSE
     cut: Cut = Cut.NOW
     countdown: float = 0.0
+    until: float | None = None
+    shadow: bool = False
 
     @property
     def sentence(self) -> Words:
@@ -78,13 +87,13 @@ class Finding:
     @property
     def result(self) -> CheckResult:
         """This finding as an event may carry it."""
-        return CheckResult(self.check, self.outcome, self.rule, self.evidence)
+        return CheckResult(self.check, self.outcome, self.rule, self.evidence, self.shadow)
 
     @property
     def gist(self) -> tuple[object, ...]:
-        """What makes a finding news: all but its words and the counts of what was missed."""
+        """What makes a finding news: all but its words, its date and the counts of what was missed."""
         rests_on = self.evidence.programs, self.evidence.networks, self.evidence.marks
-        return self.check, self.outcome, self.rule, self.cut, rests_on
+        return self.check, self.outcome, self.rule, self.cut, self.shadow, rests_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +139,8 @@ class Verdict:
         return tuple(finding.result for finding in self.findings)
 
     def _answered(self, response: Response) -> tuple[Finding, ...]:
-        return tuple(
-            finding for finding in self.findings if finding.outcome is not Outcome.PASS and finding.rule is response
-        )
+        standing = (one for one in self.findings if one.outcome is not Outcome.PASS and not one.shadow)
+        return tuple(finding for finding in standing if finding.rule is response)
 
 
 class Check(Protocol):
@@ -169,7 +177,8 @@ def _judged(check: Check, rule: Rule, facts: Facts, now: float) -> Finding:
 
 
 def _ruled(finding: Finding, rule: Rule) -> Finding:
-    return replace(finding, rule=rule.response(finding.outcome), cut=rule.cut, countdown=rule.countdown)
+    response = rule.response(finding.outcome)
+    return replace(finding, rule=response, cut=rule.cut, countdown=rule.countdown, shadow=rule.shadow)
 
 
 STALE = Words(

@@ -12,6 +12,7 @@ from agent.posture.facts import Facts
 from agent.posture.moment import Moment
 from agent.posture.policy.model import HelpDesk, Policy
 from agent.posture.policy.rules import CheckId
+from agent.posture.policy.schedule import spared
 from agent.posture.policy.values import UidOf
 from agent.posture.verdict import Check, Fact, Response, Verdict, weigh
 from agent.words import Words
@@ -22,16 +23,23 @@ class Context:
     """What a judgement takes into account besides the policy and the facts.
 
     `network_key` keys the pseudonyms of wireless networks in the evidence: random, this device's own.
+    `failing_since` tells since when (seconds since 1970) a check has found what refuses; a check that it
+    does not name finds it now for the first time.
     """
 
     moment: Moment
     network_key: bytes = field(repr=False)
+    failing_since: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge(policy: Policy, facts: Facts, context: Context) -> Verdict:
     """Judge what was seen."""
+    now, hours, since = context.moment, policy.office_hours, context.failing_since
     ruled = [(check, policy.rule(name)) for name, check in _checks(policy, context)]
-    return weigh(ruled, facts, context.moment.boot)
+    rules = {check.check: rule for check, rule in ruled}
+    findings = weigh(ruled, facts, now.boot).findings
+    spare = (spared(one, rules[one.check], since.get(one.check, now.wall), hours, now) for one in findings)
+    return Verdict(tuple(spare), now.boot)
 
 
 def rests_on(policy: Policy, facts: Facts, context: Context) -> Mapping[str, Fact]:

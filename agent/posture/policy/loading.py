@@ -131,7 +131,7 @@ def _known_keys(path: Path) -> list[str]:
         elif section is not None and name in section.model_fields:
             here = section.model_fields[str(name)].annotation
     section = _section(here)
-    return sorted(section.model_fields) if section else []
+    return sorted(field.alias or name for name, field in section.model_fields.items()) if section else []
 
 
 def _section(annotation: object) -> type[BaseModel] | None:

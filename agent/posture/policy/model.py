@@ -4,12 +4,13 @@ Data only: it reads no file, resolves no name and opens no certificate. Whatever
 is told by `load`, which turns it into sentences.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
 from agent.posture.policy.apps import Apps
 from agent.posture.policy.rules import DEFAULT_RULES, CheckId, CheckRule, Section
+from agent.posture.policy.schedule import OfficeHours
 from agent.posture.policy.sites import Site
 from agent.posture.policy.values import SiteName, Text, Users, UsersValue
 from agent.posture.policy.wifi import Wifi
@@ -38,6 +39,10 @@ class Policy(Section):
     language: Annotated[Language, Field(description="language for people who chose none")] = "ja"
     help_desk: HelpDesk
     control: Control = Control()
+    mode: Annotated[
+        Literal["enforce", "shadow"], Field(description="shadow: record what would be done, and refuse nobody")
+    ] = "enforce"
+    office_hours: OfficeHours = OfficeHours()
     sites: Annotated[dict[SiteName, Site], Field(min_length=1, max_length=64)]
     checks: dict[CheckId, CheckRule] = Field(default_factory=dict)
     apps: Apps = Apps()
@@ -52,4 +57,6 @@ class Policy(Section):
             cut=written.cut or usual.cut,
             countdown=usual.countdown if written.countdown is None else written.countdown,
             max_age=usual.max_age if written.max_age is None else written.max_age,
+            shadow=written.shadow or self.mode == "shadow",
+            grace=written.grace,
         )

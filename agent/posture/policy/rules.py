@@ -28,6 +28,8 @@ CheckId = Literal[
     "device.identity",
 ]
 
+LONGEST_GRACE = 180 * 86_400  # seconds; a date is told without its year
+
 
 class Section(BaseModel):
     """One group of keys: fixed once read, and no key that it does not know."""
@@ -43,6 +45,8 @@ class CheckRule(Section):
     cut: Annotated[Cut | None, Field(description="when an open tunnel ends: now, countdown or session-end")] = None
     countdown: Annotated[Seconds | None, Field(description="how long the countdown is")] = None
     max_age: Annotated[Seconds | None, Field(ge=5, description="the oldest look that counts")] = None
+    grace: Annotated[Seconds, Field(le=LONGEST_GRACE, description="how long what refuses is only a warning")] = 0.0
+    shadow: Annotated[bool, Field(strict=True, description="record what would be done, and do nothing")] = False
 
 
 # Our choices: what forbids is refused at once; hygiene is told, and IT decides when it refuses.

@@ -198,6 +198,14 @@ def _seconds(value: object) -> float:
     return float(match[1]) * UNITS[match[2] or "s"]
 
 
+def _time_of_day(value: object) -> float:
+    text = _string(value, "a time of day such as 09:00")
+    if not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00", text):
+        raise ValueError(f"write a time of day such as 09:00; this is {quote(text)!r}")
+    hours, _, minutes = text.partition(":")
+    return int(hours) * 3600.0 + int(minutes) * 60.0
+
+
 def _ssid(value: object) -> bytes:
     """A network's name as it is shown, or `hex:` and its bytes."""
     text = _string(value, "the name of a wireless network")
@@ -263,6 +271,9 @@ Seconds = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,7}[smhd]?$"}]}
     ),
+]
+TimeOfDay = Annotated[
+    float, PlainValidator(_time_of_day), _as_text("a time of day, 09:00", pattern="^[0-9]{1,2}:[0-9]{2}$")
 ]
 UsersValue = Annotated[
     Users,
