@@ -6,13 +6,18 @@ Strict and bounded both ways: an unknown or missing field, another type or a val
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from functools import cache
+from typing import Literal, TypeVar, cast, get_args, get_type_hints
 
-from agent.posture.facts import Grade, Observed, Origin, Package, Program, Programs, Script, Unseen
+from agent.posture.facts import Facts, Observed, Program, Programs, Unseen
+from agent.shapes import Bounds, ShapeError, plain, reader, shape
 
+FactName = Literal["programs", "antimalware", "storage", "updates", "locking", "usb", "clock", "boot"]
 HashWhich = Literal["unowned", "all"]
+Seen = Observed[object] | Unseen
+Value = TypeVar("Value")
 
 
 class CodecError(ValueError):
@@ -20,15 +25,33 @@ class CodecError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose programs to look at, and which to hash: those that no package owns, or all.
+class Asked:
+    """An antivirus program to look for: how people call it, its systemd unit, and the folder of its signatures."""
 
-    `listed` are path patterns (`*` and `?`) of programs that are hashed even when owned.
+    title: str
+    unit: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to look at, for whom, and of their programs which to hash: those that no package owns, or all.
+
+    `listed` are path patterns (`*` and `?`) of programs that are hashed even when owned; `folders` are
+    places whose storage matters.
     """
 
     uids: frozenset[int]
     hash: HashWhich = "unowned"
     listed: tuple[str, ...] = ()
+    facts: frozenset[FactName] = frozenset({"programs"})
+    scanners: tuple[Asked, ...] = ()
+    folders: tuple[str, ...] = ()
+
+    @property
+    def watches(self) -> bool:
+        """Whether programs that start are to be told from now on."""
+        return "programs" in self.facts and bool(self.uids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +63,9 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The answer to a look."""
+    """The answer to a look: each fact that was asked for, by its name."""
 
-    programs: Observed[Programs] | Unseen
+    facts: Mapping[FactName, Seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +87,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class LookedAgain:
-    """A whole new look, made because the kernel dropped events."""
+    """A whole new look at the programs, made because the kernel dropped events."""
 
     programs: Observed[Programs] | Unseen
 
@@ -81,281 +104,90 @@ Said = Ready | Looked | Refusal | Pushed
 
 
 def encode_scope(scope: Scope) -> bytes:
-    """Write the request for a look, which also sets whose programs are reported from then on."""
-    return _line({"look": {"uids": sorted(scope.uids), "hash": scope.hash, "listed": list(scope.listed)}})
+    """Write the request for a look; one at programs also sets whose are reported from then on."""
+    return _line({"look": scope})
 
 
 def decode_scope(line: bytes) -> Scope:
     """Read the request for a look."""
-    look = _Fields(_Fields(_load(line, LONGEST_REQUEST)).only("look"))
-    uids = frozenset(_whole(uid, "uids", MOST_UID) for uid in look.items("uids", MOST_UIDS))
-    which = look.one_of("hash", get_args(HashWhich))
-    listed = tuple(_text(path, "listed", LONGEST_PATH) for path in look.items("listed", MOST_LISTED))
-    look.end()
-    return Scope(uids, cast(HashWhich, which), listed)
+    name, body = _load(line, LONGEST_REQUEST)
+    if name != "look":
+        raise CodecError("the line is an unknown message")
+    return _read(_shape(Scope), body)
 
 
 def encode(said: Said) -> bytes:
     """Write what the helper says."""
-    match said:
-        case Ready(blind):
-            return _line({"ready": {"blind": blind}})
-        case Refusal(why):
-            return _line({"refused": {"why": why}})
-        case Looked(programs):
-            return _line({"looked": write_programs(programs)})
-        case LookedAgain(programs):
-            return _line({"looked_again": write_programs(programs)})
-        case Missed(vanished, unreadable, at):
-            return _line({"missed": {"vanished": vanished, "unreadable": unreadable, "at": at}})
-        case Started(program, at):
-            return _line({"started": {"program": _write_program(program), "at": at}})
+    return _line({NAMES[type(said)]: said.facts if isinstance(said, Looked) else said})
 
 
 def decode(line: bytes) -> Said:
     """Read what the helper says."""
-    body = _load(line, LONGEST_ANSWER)
-    if not isinstance(body, dict) or len(body) != 1:
-        raise CodecError("the line is not one message")
-    (name, value), *_ = body.items()
-    if name in ("looked", "looked_again"):
-        programs = read_programs(value)
-        return Looked(programs) if name == "looked" else LookedAgain(programs)
-    return _decode_small(str(name), _Fields(value))
+    name, body = _load(line, LONGEST_ANSWER)
+    if name == NAMES[Looked]:
+        return Looked(read_facts(body))
+    kind = KINDS.get(name)
+    if kind is None:
+        raise CodecError("the line is an unknown message")
+    return _read(_shape(kind), body)
 
 
-def _decode_small(name: str, fields: "_Fields") -> Said:
-    said: Said
-    match name:
-        case "ready":
-            said = Ready(fields.text_or_none("blind", LONGEST_REASON))
-        case "refused":
-            said = Refusal(fields.text("why", LONGEST_REASON))
-        case "missed":
-            vanished, unreadable = fields.whole("vanished", MOST_COUNTED), fields.whole("unreadable", MOST_COUNTED)
-            said = Missed(vanished, unreadable, fields.seconds("at"))
-        case "started":
-            said = Started(_read_program(fields.take("program")), fields.seconds("at"))
-        case _:
-            raise CodecError("the line is an unknown message")
-    fields.end()
-    return said
+def read_facts(body: object) -> Mapping[FactName, Seen]:
+    """Read facts by their names from what JSON held; raise `CodecError` for anything else."""
+    if not isinstance(body, dict) or not body.keys() <= FACTS:
+        raise CodecError("these are no facts by their names")
+    return {name: _read(_fact(name), value) for name, value in body.items()}
 
 
-def write_programs(programs: Observed[Programs] | Unseen) -> dict[str, object]:
-    """Make the programs of a look, or why there are none, into what JSON can hold."""
-    if isinstance(programs, Unseen):
-        return {"unseen": programs.why, "at": programs.at}
-    value = programs.value
-    return {
-        "grade": programs.grade.value,
-        "method": programs.method,
-        "at": programs.at,
-        "running": [_write_program(program) for program in value.running],
-        "vanished": value.vanished,
-        "unreadable": value.unreadable,
-    }
+def _read(read: Callable[[object], Value], body: object) -> Value:
+    try:
+        return read(body)
+    except ShapeError as error:
+        raise CodecError(str(error)) from error
 
 
-def read_programs(body: object) -> Observed[Programs] | Unseen:
-    """Read back what `write_programs` made; raise `CodecError` for anything else."""
-    fields = _Fields(body)
-    at = fields.seconds("at")
-    if fields.has("unseen"):
-        unseen = Unseen(fields.text("unseen", LONGEST_REASON), at)
-        fields.end()
-        return unseen
-    running = tuple(_read_program(program) for program in fields.items("running", MOST_PROGRAMS))
-    programs = Programs(running, fields.whole("vanished", MOST_COUNTED), fields.whole("unreadable", MOST_COUNTED))
-    grade = Grade(fields.one_of("grade", [grade.value for grade in Grade]))
-    method = fields.text("method", LONGEST_REASON)
-    fields.end()
-    return Observed(programs, grade, method, at)
+@cache
+def _shape(kind: type[Value]) -> Callable[[object], Value]:
+    return shape(kind, BOUNDS)
 
 
-def _write_program(program: Program) -> dict[str, object]:
-    return {
-        "pid": program.pid,
-        "started": program.started,
-        "uid": program.uid,
-        "name": program.name,
-        "replaced": program.replaced,
-        "scripts": [_write_file(script) for script in program.scripts],
-        **_write_file(program),
-    }
-
-
-def _write_file(file: Program | Script) -> dict[str, object]:
-    return {
-        "path": file.path,
-        "package": None if file.package is None else _write_package(file.package),
-        "sha256": file.sha256,
-        "unhashed": file.unhashed,
-        "home": file.home,
-        "foreign": file.foreign,
-        "writable": file.writable,
-    }
-
-
-def _write_package(package: Package) -> dict[str, object]:
-    return {
-        "manager": package.manager,
-        "name": package.name,
-        "version": package.version,
-        "origin": package.origin.value,
-    }
-
-
-def _read_program(body: object) -> Program:
-    fields = _Fields(body)
-    file = _read_file(fields)
-    program = Program(
-        pid=fields.whole("pid", MOST_PID),
-        started=fields.whole("started", MOST_TICKS),
-        uid=fields.whole("uid", MOST_UID),
-        name=fields.text("name", LONGEST_NAME),
-        path=file.path,
-        package=file.package,
-        sha256=file.sha256,
-        unhashed=file.unhashed,
-        replaced=fields.flag("replaced"),
-        home=file.home,
-        foreign=file.foreign,
-        writable=file.writable,
-        scripts=tuple(_read_script(script) for script in fields.items("scripts", MOST_SCRIPTS)),
-    )
-    fields.end()
-    return program
-
-
-def _read_script(body: object) -> Script:
-    fields = _Fields(body)
-    script = _read_file(fields)
-    fields.end()
-    return script
-
-
-def _read_file(fields: "_Fields") -> Script:
-    package, digest = fields.take("package"), fields.text_or_none("sha256", SHA256_DIGITS)
-    if digest is not None and not SHA256.fullmatch(digest):
-        raise CodecError("the field 'sha256' is no sha256")
-    return Script(
-        path=fields.text("path", LONGEST_PATH),
-        package=None if package is None else _read_package(package),
-        sha256=digest,
-        unhashed=fields.text("unhashed", LONGEST_REASON),
-        home=fields.flag("home"),
-        foreign=fields.flag("foreign"),
-        writable=fields.flag("writable"),
-    )
-
-
-def _read_package(body: object) -> Package:
-    fields = _Fields(body)
-    package = Package(
-        manager=fields.text("manager", LONGEST_NAME),
-        name=fields.text("name", LONGEST_NAME),
-        version=fields.text("version", LONGEST_NAME),
-        origin=Origin(fields.one_of("origin", [origin.value for origin in Origin])),
-    )
-    fields.end()
-    return package
-
-
-class _Fields:
-    """One JSON object that is taken apart field by field until nothing is left."""
-
-    def __init__(self, body: object) -> None:
-        if not isinstance(body, dict):
-            raise CodecError("an object was expected")
-        self._left = dict(body)
-
-    def has(self, name: str) -> bool:
-        return name in self._left
-
-    def take(self, name: str) -> object:
-        try:
-            return self._left.pop(name)
-        except KeyError:
-            raise CodecError(f"the field {name!r} is missing") from None
-
-    def only(self, name: str) -> object:
-        value = self.take(name)
-        self.end()
-        return value
-
-    def end(self) -> None:
-        if self._left:
-            raise CodecError(f"there are {len(self._left)} unknown fields")
-
-    def text(self, name: str, longest: int) -> str:
-        return _text(self.take(name), name, longest)
-
-    def text_or_none(self, name: str, longest: int) -> str | None:
-        value = self.take(name)
-        return None if value is None else _text(value, name, longest)
-
-    def one_of(self, name: str, allowed: "list[str] | tuple[str, ...]") -> str:
-        value = self.take(name)
-        if not isinstance(value, str) or value not in allowed:
-            raise CodecError(f"the field {name!r} has an unknown value")
-        return value
-
-    def whole(self, name: str, most: int) -> int:
-        return _whole(self.take(name), name, most)
-
-    def flag(self, name: str) -> bool:
-        value = self.take(name)
-        if not isinstance(value, bool):
-            raise CodecError(f"the field {name!r} is neither true nor false")
-        return value
-
-    def seconds(self, name: str) -> float:
-        value = self.take(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise CodecError(f"the field {name!r} is no number")
-        if not 0 <= value <= MOST_SECONDS:
-            raise CodecError(f"the field {name!r} is out of bounds")
-        return float(value)
-
-    def items(self, name: str, most: int) -> list[object]:
-        value = self.take(name)
-        if not isinstance(value, list) or len(value) > most:
-            raise CodecError(f"the field {name!r} is no list of at most {most}")
-        return value
-
-
-def _text(value: object, name: str, longest: int) -> str:
-    if not isinstance(value, str) or len(value) > longest:
-        raise CodecError(f"the field {name!r} is no text of at most {longest} characters")
-    return value
-
-
-def _whole(value: object, name: str, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise CodecError(f"the field {name!r} is no whole number up to {most}")
-    return value
+@cache
+def _fact(name: FactName) -> Callable[[object], Seen]:
+    return cast(Callable[[object], Seen], reader(get_type_hints(Facts)[name], BOUNDS, name))
 
 
 def _line(body: Mapping[str, object]) -> bytes:
-    return json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(body, separators=(",", ":"), default=plain).encode() + b"\n"
 
 
-def _load(line: bytes, longest: int) -> object:
+def _load(line: bytes, longest: int) -> tuple[str, object]:
+    """Read one line, which is one message by its name."""
     if len(line) > longest:
         raise CodecError(f"the line is longer than {longest} bytes")
     try:
-        loaded: object = json.loads(line)
+        body: object = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise CodecError("the line is not JSON") from error
-    return loaded
+    if not isinstance(body, dict) or len(body) != 1:
+        raise CodecError("the line is not one message")
+    ((name, value),) = body.items()
+    return name, value
 
+
+FACTS: frozenset[str] = frozenset(get_args(FactName))
+KINDS: Mapping[str, type[Ready | Refusal | Pushed]] = {
+    "ready": Ready,
+    "refused": Refusal,
+    "started": Started,
+    "missed": Missed,
+    "looked_again": LookedAgain,
+}
+NAMES: Mapping[type, str] = {Looked: "looked", **{kind: name for name, kind in KINDS.items()}}
 
 # Fixed by the kernel and by SHA-256.
 MOST_PID = (1 << 22) - 1
 MOST_UID = (1 << 32) - 1
 MOST_TICKS = (1 << 63) - 1
-SHA256_DIGITS = 64
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # Our choices. A path of 4,096 bytes grows fourfold when each of them is escaped.
@@ -368,5 +200,24 @@ MOST_UIDS = 64
 MOST_LISTED = 1_000
 MOST_PROGRAMS = 10_000
 MOST_SCRIPTS = 8
-MOST_COUNTED = 1 << 32
 MOST_SECONDS = 1e10
+BOUNDS = Bounds(
+    text=LONGEST_NAME,
+    items=MOST_LISTED,
+    whole=MOST_UID,
+    least=0.0,
+    most=MOST_SECONDS,
+    fields={
+        "pid": MOST_PID,
+        "started": MOST_TICKS,
+        "path": LONGEST_PATH,
+        "sha256": SHA256,
+        "blind": LONGEST_REASON,
+        "method": LONGEST_REASON,
+        "unhashed": LONGEST_REASON,
+        "why": LONGEST_REASON,
+        "uids": MOST_UIDS,
+        "running": MOST_PROGRAMS,
+        "scripts": MOST_SCRIPTS,
+    },
+)

@@ -5,7 +5,12 @@ from enum import StrEnum
 
 
 class Origin(StrEnum):
-    """How a package's source was established from apt's own lists."""
+    """What the configured sources say of a package.
+
+    EXACT: one offers this very version. NAME_ONLY: one offers a newer version, as it does between two
+    upgrades. NONE: none offers it, or only older ones. LISTS_STALE: what they offer was last asked too long
+    ago to say one of the latter two. UNCHECKED: nobody asked, or what they offer could not be read.
+    """
 
     EXACT = "exact"
     NAME_ONLY = "name-only"
@@ -16,12 +21,16 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The package that owns a path; ownership proves the path, not the content."""
+    """The package that owns a path; ownership proves the path, not the content.
+
+    `sources` are the sources that `origin` speaks of, by the names that they give themselves.
+    """
 
     manager: str
     name: str
     version: str
     origin: Origin
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
