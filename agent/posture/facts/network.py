@@ -42,17 +42,25 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class DhcpServer:
+    """A server that gave this machine its address, or offered one, on an interface."""
+
+    interface: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbourhood:
     """What the physical links say of where the machine is.
 
-    `dhcp_servers` are those that answered; `portal` tells whether a login page stands in the way;
-    `canary` tells whether names are answered truthfully (NO: a name that must not exist was answered).
+    `portal` tells whether a login page stands in the way; `canary` whether names are answered truthfully (NO: a
+    name that must not exist was answered).
     """
 
     on_link: tuple[OnLink, ...]
     routes: tuple[Route, ...]
     gateways: tuple[Gateway, ...]
-    dhcp_servers: tuple[Address, ...] = ()
+    dhcp_servers: tuple[DhcpServer, ...] = ()
     portal: Told = Told.UNTOLD
     canary: Told = Told.UNTOLD
 
