@@ -18,6 +18,7 @@ from agent.posture.facts.device import (
 from agent.posture.facts.links import AccessPoint, Air, Links, Saved, SavedNetwork, Security, Wireless
 from agent.posture.facts.network import Exposure, Firewall, Neighbourhood
 from agent.posture.facts.observed import NOT_LOOKED, Grade, Observed, Told, Unseen
+from agent.posture.facts.places import Place, Places
 from agent.posture.facts.programs import Origin, Package, Program, Programs, Script
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "Origin",
     "Package",
     "Papers",
+    "Place",
+    "Places",
     "Program",
     "Programs",
     "Saved",
@@ -72,3 +75,4 @@ class Facts:
     clock: Observed[Clock] | Unseen = NOT_LOOKED
     boot: Observed[Boot] | Unseen = NOT_LOOKED
     papers: Observed[Papers] | Unseen = NOT_LOOKED
+    places: Observed[Places] | Unseen = NOT_LOOKED

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from agent.posture.policy.apps import Apps
+from agent.posture.policy.emergency import Emergency
 from agent.posture.policy.rules import DEFAULT_RULES, CheckId, CheckRule, Section
 from agent.posture.policy.schedule import OfficeHours
 from agent.posture.policy.sites import Site

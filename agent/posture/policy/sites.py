@@ -1,13 +1,17 @@
 """The sites of a policy: their routers, the way in, and what lies behind."""
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
 
 from agent.posture.policy.rules import Section
 from agent.posture.policy.values import (
     AddressValue,
     BothLanguages,
+    Digest,
     Domain,
     File,
     Host,
@@ -18,6 +22,17 @@ from agent.posture.policy.values import (
     Seconds,
     Text,
 )
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError("write an address such as https://policy.hospital.example/sekisho.yaml")
+    _ = parts.port  # a ValueError of its own where it is no number up to 65535
+    return text
+
+
+WebAddress = Annotated[Text, AfterValidator(_web_address)]
 
 
 class Title(Section):
@@ -58,6 +73,41 @@ class Timers(Section):
     liveness: Annotated[Seconds, Field(ge=2, le=600, description="ask a router that has been silent")] = 10.0
 
 
+class Inside(Section):
+    """What proves that this computer stands on the hospital's own network, where no tunnel is needed."""
+
+    beacon: Annotated[Host | None, Field(description="a TLS server that only the hospital's own network reaches")] = (
+        None
+    )
+    port: Annotated[StrictInt, Field(ge=1, le=65_535, description="its port")] = 443
+    certificate: Annotated[Digest | None, Field(description="SHA-256 of its certificate (DER)")] = None
+    managed_wifi: Annotated[
+        tuple[Domain, ...],
+        OneOrMore,
+        Field(max_length=16, description="names of 802.1X servers whose Wi-Fi is the hospital's own"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _proves(self) -> "Inside":
+        if (self.beacon is None) != (self.certificate is None):
+            raise ValueError("a beacon needs both 'beacon' and 'certificate'")
+        if self.beacon is None and not self.managed_wifi:
+            raise ValueError("name a 'beacon' with its 'certificate', or the servers of 'managed_wifi'")
+        return self
+
+
+class Service(Section):
+    """What a refused computer may still reach, and only to get well again: policy, updates, time, the collector."""
+
+    networks: Annotated[
+        tuple[ProtectedNetwork, ...],
+        OneOrMore,
+        Field(min_length=1, max_length=64, description="within the site's own 'networks'"),
+    ]
+    minutes: Annotated[StrictInt, Field(ge=1, le=240, description="how long after a refusal")] = 15
+    policy_url: Annotated[WebAddress | None, Field(description="where a newer signed policy lies")] = None
+
+
 class Site(Section):
     """A hospital or data centre: its routers, this computer's certificate, and what lies behind."""
 
@@ -86,6 +136,18 @@ class Site(Section):
         Literal["required", "off"], Field(description="'off' for routers that renew packet keys without a new exchange")
     ] = "required"
     timers: Timers = Timers()
+    inside: Annotated[Inside | None, Field(description="where no tunnel is needed")] = None
+    service: Annotated[Service | None, Field(description="what a refused computer may reach")] = None
+    comes_back: Annotated[
+        Seconds, Field(le=86_400, description="reopen by itself when what cut it is cured so soon; 0: never")
+    ] = 0.0
+
+    @model_validator(mode="after")
+    def _serves_its_own(self) -> "Site":
+        for network in self.service.networks if self.service else ():
+            if not is_within(network, self.networks):
+                raise ValueError(f"the service network {network} lies outside the site's 'networks'")
+        return self
 
     @model_validator(mode="after")
     def _asked_inside(self) -> "Site":
@@ -93,3 +155,24 @@ class Site(Section):
             if not any(server in network for network in self.networks):
                 raise ValueError(f"the DNS server {server} lies outside 'networks' and would be asked in clear")
         return self
+
+
+def is_within(network: IPv4Network | IPv6Network, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Tell whether one of the networks holds all of this one."""
+    return any(_holds(wide, network) for wide in networks)
+
+
+def narrowed(site: Site, networks: Sequence[IPv4Network | IPv6Network]) -> Site:
+    """Give the same site with nothing behind it but these networks, which lie within its own.
+
+    Names are only looked up at servers that are still reached through the tunnel.
+    """
+    if site.dns is None or not site.dns.servers:
+        return site.model_copy(update={"networks": tuple(networks)})
+    servers = tuple(one for one in site.dns.servers if any(one in network for network in networks))
+    dns = site.dns.model_copy(update={"servers": servers}) if servers else None
+    return site.model_copy(update={"networks": tuple(networks), "dns": dns})
+
+
+def _holds(wide: IPv4Network | IPv6Network, narrow: IPv4Network | IPv6Network) -> bool:
+    return wide.version == narrow.version and wide.supernet_of(narrow)  # type: ignore[arg-type]  # of one version by now
