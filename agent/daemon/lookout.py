@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from agent.boot_clock import boot_clock
 from agent.posture.facts import Facts, Links, Observed, Program, Programs, Security, Unseen
@@ -74,7 +74,7 @@ class Lookout:
         async with self._looking:
             client = await self._connected()
             self._heard_meanwhile = []
-            programs, reachable = await asyncio.gather(client.look(scope), self._links.read())
+            programs, reachable = await asyncio.gather(_look_at_programs(client, scope), self._links.read())
             for pushed in self._heard_meanwhile:  # it may be newer than the answer that it overtook
                 programs = merged(programs, pushed)
             self._programs = programs
@@ -126,7 +126,7 @@ class Lookout:
         try:
             client = await self._connect()
             try:
-                return await client.look(scope), None
+                return await _look_at_programs(client, scope), None
             finally:
                 await client.close()
         except LookLost as lost:
@@ -212,6 +212,10 @@ class Lookout:
                 reachable = await self._links.read()
             self._reachable = newer(self._reachable, reachable)
             self._changed.set()
+
+
+async def _look_at_programs(client: LookClient, scope: Scope) -> Observed[Programs] | Unseen:
+    return cast(Observed[Programs] | Unseen, (await client.look(scope))["programs"])
 
 
 def merged(programs: Observed[Programs] | Unseen, pushed: Pushed) -> Observed[Programs] | Unseen:

@@ -8,16 +8,16 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from agent.local_socket import read_peer_uid
-from agent.posture.facts import Observed, Programs, Unseen
 from agent.probes.codec import (
     LONGEST_ANSWER,
     CodecError,
+    FactName,
     Looked,
     LookedAgain,
     Missed,
@@ -26,6 +26,7 @@ from agent.probes.codec import (
     Refusal,
     Said,
     Scope,
+    Seen,
     Started,
     decode,
     encode_scope,
@@ -71,20 +72,26 @@ class LookClient:
         except OSError as error:
             raise LookLost(f"the look helper cannot be reached ({error.strerror or error})") from error
 
-    async def look(self, scope: Scope, seconds: float = 5.0) -> Observed[Programs] | Unseen:
-        """Look now, and have programs of this scope reported from now on; answers come in order."""
+    async def look(self, scope: Scope, seconds: float = 5.0) -> Mapping[FactName, Seen]:
+        """Look now at each fact of the scope; answers come in order.
+
+        A look at programs also has those that start reported from now on.
+        """
         if self._lost is not None:
             raise self._lost
-        self._watches = bool(scope.uids)
+        if "programs" in scope.facts:
+            self._watches = scope.watches
         answer: asyncio.Future[Looked] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
         self._writer.write(encode_scope(scope))
         try:
             async with asyncio.timeout(seconds):
-                return (await answer).programs
+                facts = (await answer).facts
         except TimeoutError as error:
-            self._lose(LookLost("the look helper did not answer a look in time"))
-            raise LookLost("the look helper did not answer a look in time") from error
+            raise self._lose(LookLost("the look helper did not answer a look in time")) from error
+        if facts.keys() != scope.facts:
+            raise self._lose(LookLost("the look helper answered what was not asked"))
+        return facts
 
     def rest(self) -> None:
         """Have nothing reported until the next look, so that the helper costs nothing; never raise."""
@@ -137,15 +144,16 @@ class LookClient:
             case Ready():
                 raise LookLost("the look helper greeted twice")
 
-    def _lose(self, lost: LookLost) -> None:
+    def _lose(self, lost: LookLost) -> LookLost:
         if self._lost is not None:
-            return
+            return self._lost
         self._lost = lost
         for answer in self._answers:
             if not answer.done():
                 answer.set_exception(lost)
         self._pushed.put_nowait(None)
         self._writer.close()
+        return lost
 
 
 def _trust(connection: socket.socket, helpers: frozenset[int]) -> None:

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, TypeVar, cast, get_args, get_type_hints
 
 from agent.posture.facts import Facts, Observed, Program, Programs, Unseen
@@ -38,7 +37,8 @@ class Scope:
     """What to look at, for whom, and of their programs which to hash: those that no package owns, or all.
 
     `listed` are path patterns (`*` and `?`) of programs that are hashed even when owned; `folders` are
-    places whose storage matters.
+    places whose storage matters. `origins` asks where packages come from, and says how many seconds old what
+    their sources offer may be; None does not ask.
     """
 
     uids: frozenset[int]
@@ -47,6 +47,7 @@ class Scope:
     facts: frozenset[FactName] = frozenset({"programs"})
     scanners: tuple[Asked, ...] = ()
     folders: tuple[str, ...] = ()
+    origins: float | None = None
 
     @property
     def watches(self) -> bool:
@@ -113,7 +114,7 @@ def decode_scope(line: bytes) -> Scope:
     name, body = _load(line, LONGEST_REQUEST)
     if name != "look":
         raise CodecError("the line is an unknown message")
-    return _read(_shape(Scope), body)
+    return _read(SCOPE, body)
 
 
 def encode(said: Said) -> bytes:
@@ -126,17 +127,17 @@ def decode(line: bytes) -> Said:
     name, body = _load(line, LONGEST_ANSWER)
     if name == NAMES[Looked]:
         return Looked(read_facts(body))
-    kind = KINDS.get(name)
-    if kind is None:
+    read = SHAPES.get(name)
+    if read is None:
         raise CodecError("the line is an unknown message")
-    return _read(_shape(kind), body)
+    return _read(read, body)
 
 
 def read_facts(body: object) -> Mapping[FactName, Seen]:
     """Read facts by their names from what JSON held; raise `CodecError` for anything else."""
-    if not isinstance(body, dict) or not body.keys() <= FACTS:
+    if not isinstance(body, dict) or not body.keys() <= FACTS.keys():
         raise CodecError("these are no facts by their names")
-    return {name: _read(_fact(name), value) for name, value in body.items()}
+    return {name: _read(FACTS[name], value) for name, value in body.items()}
 
 
 def _read(read: Callable[[object], Value], body: object) -> Value:
@@ -144,16 +145,6 @@ def _read(read: Callable[[object], Value], body: object) -> Value:
         return read(body)
     except ShapeError as error:
         raise CodecError(str(error)) from error
-
-
-@cache
-def _shape(kind: type[Value]) -> Callable[[object], Value]:
-    return shape(kind, BOUNDS)
-
-
-@cache
-def _fact(name: FactName) -> Callable[[object], Seen]:
-    return cast(Callable[[object], Seen], reader(get_type_hints(Facts)[name], BOUNDS, name))
 
 
 def _line(body: Mapping[str, object]) -> bytes:
@@ -173,16 +164,6 @@ def _load(line: bytes, longest: int) -> tuple[str, object]:
     ((name, value),) = body.items()
     return name, value
 
-
-FACTS: frozenset[str] = frozenset(get_args(FactName))
-KINDS: Mapping[str, type[Ready | Refusal | Pushed]] = {
-    "ready": Ready,
-    "refused": Refusal,
-    "started": Started,
-    "missed": Missed,
-    "looked_again": LookedAgain,
-}
-NAMES: Mapping[type, str] = {Looked: "looked", **{kind: name for name, kind in KINDS.items()}}
 
 # Fixed by the kernel and by SHA-256.
 MOST_PID = (1 << 22) - 1
@@ -221,3 +202,18 @@ BOUNDS = Bounds(
         "scripts": MOST_SCRIPTS,
     },
 )
+
+NAMES: Mapping[type[Said], str] = {
+    Looked: "looked",
+    Ready: "ready",
+    Refusal: "refused",
+    Started: "started",
+    Missed: "missed",
+    LookedAgain: "looked_again",
+}
+SHAPES = {name: shape(kind, BOUNDS) for kind, name in NAMES.items() if kind is not Looked}
+SCOPE = shape(Scope, BOUNDS)
+HINTS = get_type_hints(Facts)
+FACTS: Mapping[FactName, Callable[[object], Seen]] = {
+    name: cast(Callable[[object], Seen], reader(HINTS[name], BOUNDS, name)) for name in get_args(FactName)
+}

@@ -19,13 +19,16 @@ from pathlib import Path
 
 from agent.boot_clock import boot_clock
 from agent.local_socket import take_lock
-from agent.probes.codec import Scope, write_programs
+from agent.probes.codec import FACTS, Scope
+from agent.probes.device import device_probes
 from agent.probes.digests import Digests
 from agent.probes.exec_events import EventsError, ExecEvents
 from agent.probes.packages import DPKG, Packages
 from agent.probes.programs import ProgramProbe
 from agent.probes.rights import Capability, keep_only, list_missing
 from agent.probes.serving import Host
+from agent.probes.slow_looks import SlowLooks
+from agent.shapes import plain
 
 
 class LookError(Exception):
@@ -37,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         if options.once:
-            return _look_once(frozenset(options.uid or [os.getuid()]))
+            uids = frozenset(options.uid or [os.getuid()])
+            return _look_once(Scope(uids, facts=frozenset(options.fact or ["programs"])))
         return _serve(options.socket, frozenset({0, *options.user}))
     except LookError as error:
         print(f"sekisho-look: {error}", file=sys.stderr)
@@ -47,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sekisho-look",
-        description="Tells the Sekisho daemon which programs the judged users run. It only looks: no traffic, "
-        "no writing, no other program started.",
+        description="Tells the Sekisho daemon which programs the judged users run, and how this computer is kept. "
+        "It only looks: no traffic, no writing, no other program started.",
     )
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--socket", type=Path, metavar="PATH", help="serve the daemon on this unix socket")
@@ -68,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="USER",
         help="with --once: whose programs to look at (default: your own); may be repeated",
     )
+    parser.add_argument(
+        "--fact",
+        choices=sorted(FACTS),
+        action="append",
+        metavar="FACT",
+        help=f"with --once: what to look at (default: programs): {', '.join(sorted(FACTS))}; may be repeated",
+    )
     return parser
 
 
@@ -80,10 +91,13 @@ def _find_uid(name: str) -> int:
         raise argparse.ArgumentTypeError(f"there is no user {name!r}") from None
 
 
-def _look_once(uids: frozenset[int]) -> int:
+def _look_once(scope: Scope) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    probe = _open_probe()
-    json.dump(write_programs(probe.look(Scope(uids))), sys.stdout, indent=2)
+    slow = _open_slow_looks()
+    facts = {name: slow.look_now(name, scope) for name in sorted(scope.facts - {"programs"})}
+    if "programs" in scope.facts:
+        facts["programs"] = _open_probe().look(scope)
+    json.dump(facts, sys.stdout, indent=2, default=plain)
     print()
     return 0
 
@@ -97,7 +111,7 @@ def _serve(path: Path, allowed: frozenset[int]) -> int:
         keep_only(Capability)
         probe, events = _open_probe(), _open_events()
         print(f"sekisho-look: serving at {path}", file=sys.stderr, flush=True)
-        broken = asyncio.run(_serve_until_told(Host(probe, events, allowed), listener))
+        broken = asyncio.run(_serve_until_told(Host(probe, _open_slow_looks(), events, allowed), listener))
     if broken is not None:
         raise LookError(f"{broken}.")
     return 0
@@ -115,6 +129,10 @@ def _open_probe() -> ProgramProbe:
         return ProgramProbe(Packages(DPKG), Digests(time.time_ns), boot_clock, Path("/proc"))
     except OSError as error:
         raise LookError(f"/proc cannot be opened ({error.strerror}).") from error
+
+
+def _open_slow_looks() -> SlowLooks:
+    return SlowLooks(device_probes(Path("/"), Path("/proc"), boot_clock, time.time), boot_clock)
 
 
 def _open_events() -> ExecEvents | str:

@@ -12,6 +12,7 @@ from agent.local_socket import read_peer_uid
 from agent.probes.codec import (
     LONGEST_REQUEST,
     CodecError,
+    FactName,
     Looked,
     LookedAgain,
     Missed,
@@ -19,6 +20,7 @@ from agent.probes.codec import (
     Refusal,
     Said,
     Scope,
+    Seen,
     Started,
     decode_scope,
     encode,
@@ -26,6 +28,7 @@ from agent.probes.codec import (
 from agent.probes.exec_events import ExecEvents
 from agent.probes.processes import Missing
 from agent.probes.programs import ProgramProbe
+from agent.probes.slow_looks import SlowLooks
 
 
 @dataclass(slots=True, eq=False)
@@ -47,9 +50,10 @@ class Client:
 class Host:
     """Serves the users in `allowed`; without `events` it tells why it is `blind` to programs that start."""
 
-    def __init__(self, probe: ProgramProbe, events: ExecEvents | str, allowed: frozenset[int]) -> None:
+    def __init__(self, probe: ProgramProbe, slow: SlowLooks, events: ExecEvents | str, allowed: frozenset[int]) -> None:
         """Take what was opened while there were still rights to open it."""
         self._probe = probe
+        self._slow = slow
         self._events = events
         self._allowed = allowed
         self._clients: set[Client] = set()
@@ -98,8 +102,7 @@ class Host:
     async def _answer(self, client: Client, reader: asyncio.StreamReader) -> None:
         while True:
             try:
-                line = await reader.readuntil(b"\n")
-                client.scope = decode_scope(line)
+                scope = decode_scope(await reader.readuntil(b"\n"))
             except asyncio.IncompleteReadError:
                 return
             except asyncio.LimitOverrunError:
@@ -108,15 +111,22 @@ class Host:
             except CodecError as error:
                 client.tell(Refusal(f"the request is not understood: {error}"))
                 return
-            self._attend()
-            if isinstance(self._events, str):
-                self._probe.forget_scripts()
-            client.tell(Looked(self._probe.look(client.scope)))
+            facts: dict[FactName, Seen] = {**await self._slow.look(scope)}
+            if "programs" in scope.facts:
+                facts["programs"] = self._look_and_watch(client, scope)
+            client.tell(Looked(facts))
             await client.writer.drain()
+
+    def _look_and_watch(self, client: Client, scope: Scope) -> Seen:
+        client.scope = scope
+        self._attend()
+        if isinstance(self._events, str):
+            self._probe.forget_scripts()
+        return self._probe.look(scope)
 
     def _attend(self) -> None:
         """Listen to the kernel while the programs of anybody are watched, from before they are looked at."""
-        wanted = any(client.scope.uids for client in self._clients)
+        wanted = any(client.scope.watches for client in self._clients)
         if isinstance(self._events, str) or wanted == self._listens:
             return
         self._listens = wanted
@@ -149,11 +159,11 @@ class Host:
         if batch.lost:
             self._probe.forget_scripts()
             for client in self._clients:
-                if client.scope.uids:
+                if client.scope.watches:
                     client.tell(LookedAgain(self._probe.look(client.scope)))
 
     def _report(self, client: Client, pid: int) -> None:
-        found = self._probe.look_at(pid, client.scope) if client.scope.uids else None
+        found = self._probe.look_at(pid, client.scope) if client.scope.watches else None
         if isinstance(found, Missing):
             if not client.missed:
                 asyncio.get_running_loop().call_later(MISSED_EVERY, self._report_missed, client)
@@ -162,7 +172,7 @@ class Host:
             client.tell(Started(found, self._probe.boot()))
 
     def _report_missed(self, client: Client) -> None:
-        if not client.scope.uids:
+        if not client.scope.watches:
             client.missed.clear()
         if not client.missed:
             return
