@@ -106,6 +106,7 @@ FIELDS: Mapping[str, Words] = {
     "check": Words("check", "検査項目"),
     "outcome": Words("outcome", "結果"),
     "response": Words("what the policy did about it", "ポリシーによる扱い"),
+    "shadow": Words("whether that was only noted, without effect", "記録のみで影響を与えなかったか"),
     "location": Words("in which area a program lies, without its path", "プログラムの場所の区分(パスは含まない)"),
     "package": Words("its package", "所属パッケージ"),
     "sha256": Words("fingerprint (SHA-256) of the file", "ファイルのフィンガープリント(SHA-256)"),
