@@ -80,6 +80,16 @@ class CloseReason(StrEnum):
     PROBLEM = "problem"
     POLICY = "policy"
     STOPPED = "stopped"
+    TIME = "time"
+    HEALED = "healed"
+
+
+class Reach(StrEnum):
+    """How much of a site a tunnel reaches."""
+
+    FULL = "full"
+    SERVICE = "service"
+    EMERGENCY = "emergency"
 
 
 class RekeyKind(StrEnum):
@@ -185,6 +195,7 @@ class Opened:
     ike_suite: Code
     esp_suite: Code
     handshake_ms: float
+    reach: Reach = Reach.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +218,48 @@ class Closed:
     seconds: float
     bytes_in: int
     bytes_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The machine stands on the site's own network; no tunnel is needed there."""
+
+    name: ClassVar[str] = "entered"
+    site: Code
+    user: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The machine stands on the site's own network no longer."""
+
+    name: ClassVar[str] = "left"
+    site: Code
+    user: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyOpened:
+    """A person passed over these checks for this reason, for at most so many seconds; somebody must review it."""
+
+    name: ClassVar[str] = "emergency-opened"
+    site: Code
+    user: int
+    reason: Code
+    checks: tuple[CheckResult, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyClosed:
+    """An emergency is over: why, and how long it lasted."""
+
+    name: ClassVar[str] = "emergency-closed"
+    site: Code
+    user: int
+    reason: Code
+    why: CloseReason
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +289,22 @@ class ProblemMet:
     site: Code | None = None
 
 
-Event = Started | Stopped | Looked | Refused | Opened | Rekeyed | Closed | PolicyAccepted | PolicyRefused | ProblemMet
+Event = (
+    Started
+    | Stopped
+    | Looked
+    | Refused
+    | Opened
+    | Rekeyed
+    | Closed
+    | Entered
+    | Left
+    | EmergencyOpened
+    | EmergencyClosed
+    | PolicyAccepted
+    | PolicyRefused
+    | ProblemMet
+)
 
 
 def line(event: Event, at: float, seq: int) -> str:

@@ -158,7 +158,7 @@ def test_an_opened_tunnel_is_told_with_both_identities_and_suites():
     assert events.line(OPENED, 1_777_777_777.5, 7) == (
         '{"addresses":["10.99.0.7"],"at":"2026-05-03T03:09:37.500Z","esp_suite":"aes256gcm16","event":"opened",'
         '"gateway":"198.51.100.1","handshake_ms":6.123,"ike_suite":"aes256gcm16-prfsha384-ecp384",'
-        '"local_identity":"fqdn:laptop-17.hospital.test","remote_certificate":"' + DIGEST + '",'
+        '"local_identity":"fqdn:laptop-17.hospital.test","reach":"full","remote_certificate":"' + DIGEST + '",'
         '"remote_identity":"fqdn:gw.hospital.test","seq":7,"site":"main","user":1000}'
     )
 
