@@ -1,0 +1,74 @@
+"""The wireless networks that people registered on this device: which, by whom and since when.
+
+It keeps them in one file of its own and judges none of them; their names never leave the device.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.daemon.files import read_private, why_unreadable, write_private
+from agent.posture.checks.wifi import Strength
+from agent.shapes import Bounds, plain, shape
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One network: its name, what it is called, the least protection, who registered it and when (since 1970)."""
+
+    ssid: bytes
+    title: str
+    at_least: Strength
+    uid: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    networks: tuple[Registration, ...] = ()
+
+
+class Registrations:
+    """All registrations of this device; each change is on the disk before it counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept = _read(path)
+
+    @property
+    def all(self) -> tuple[Registration, ...]:
+        """Give what is registered, the newest last."""
+        return self._kept.networks
+
+    def add(self, new: Registration) -> None:
+        """Register a network; one of the same name is replaced. Raise OSError when it cannot be kept."""
+        self._keep((*(one for one in self.all if one.ssid != new.ssid), new))
+
+    def remove(self, old: Registration) -> None:
+        """Forget a network. Raise OSError when that cannot be kept."""
+        self._keep(tuple(one for one in self.all if one != old))
+
+    def _keep(self, networks: tuple[Registration, ...]) -> None:
+        kept = _Kept(networks)
+        write_private(self._path, json.dumps(kept, default=plain).encode())
+        self._kept = kept
+
+
+def _read(path: Path) -> _Kept:
+    """Read what was registered. What is not understood is told and left aside: then nothing is registered."""
+    try:
+        return _KEPT(json.loads(read_private(path, LARGEST)))
+    except FileNotFoundError:
+        return _Kept()
+    except (OSError, ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else why_unreadable(error)
+        log.error("the registered networks cannot be read, so none is known: %s", why)
+        return _Kept()
+
+
+# Our choices: bytes of the file, characters, networks, and seconds since 1970.
+LARGEST = 1 << 16
+_KEPT = shape(_Kept, Bounds(text=200, items=64, whole=1 << 32, least=0.0, most=1e11))
