@@ -21,7 +21,7 @@ class ShapeError(ValueError):
     """A JSON value that is not what a field may hold; the text says why in one clause."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
     """How much is taken: characters of a text, items of a list, and the size of numbers.
 
@@ -41,7 +41,7 @@ class Bounds:
 def plain(value: object) -> object:
     """Make one value into what JSON can hold; give it to `json.dumps` as `default`."""
     if is_dataclass(value):
-        return {name: getattr(value, name) for name in _names(cast(type, type(value)))}
+        return parts(value)
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, bytes):
@@ -51,9 +51,14 @@ def plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no shape")
 
 
+def parts(value: object) -> dict[str, object]:
+    """Take a dataclass apart into what its fields hold, by their names."""
+    return {name: getattr(value, name) for name in _names(cast(object, type(value)))}
+
+
 def shape(kind: type[Kind], bounds: Bounds) -> Callable[[object], Kind]:
     """Compile the reader of a dataclass; the reader raises `ShapeError`."""
-    return cast(Callable[[object], Kind], reader(kind, bounds, kind.__name__))
+    return cast(Callable[[object], Kind], _compiled(cast(object, kind), bounds))
 
 
 def reader(hint: object, bounds: Bounds, name: str, most: Most | None = None) -> Reader:
@@ -71,6 +76,11 @@ def reader(hint: object, bounds: Bounds, name: str, most: Most | None = None) ->
     if isinstance(origin, type) and is_dataclass(origin):
         return _record(origin, arguments, bounds, name)
     return _scalar(origin, bounds, name, most)
+
+
+@cache
+def _compiled(kind: object, bounds: Bounds) -> Reader:
+    return reader(kind, bounds, _class(kind).__name__)
 
 
 def _scalar(kind: object, bounds: Bounds, name: str, most: Most | None) -> Reader:
@@ -99,7 +109,7 @@ def _record(kind: type, arguments: tuple[object, ...], bounds: Bounds, name: str
 
     def read(value: object) -> object:
         if type(value) is not dict:
-            raise ShapeError(f"the field {name!r} is no object")
+            raise ShapeError(f"the value of {name!r} is no object")
         if value.keys() == names:
             return make(*[read(value[each]) for each, read in readers])
         _compare(frozenset(value), names, needed)
@@ -251,8 +261,8 @@ def _flag(name: str) -> Reader:
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+def _names(kind: object) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(_class(kind)))
 
 
 class _Make(Protocol):

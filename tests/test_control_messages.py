@@ -32,19 +32,18 @@ from agent.words import Words
 text = st.text(max_size=40)
 words = st.builds(Words, text, text)
 finite = st.floats(-1e15, 1e15)
+counts = st.integers(0, 2**63 - 1)
 reasons = st.builds(Reason, text, st.sampled_from(["fail", "unknown", "warn", "problem"]), words, words, text)
 many_reasons = st.lists(reasons, max_size=3).map(tuple)
 texts = st.lists(text, max_size=3).map(tuple)
-tunnels = st.builds(
-    Tunnel, text, texts, text, text, text, text, text, texts, finite, finite, st.integers(0), st.integers(0)
-)
+tunnels = st.builds(Tunnel, text, texts, text, text, text, text, text, texts, finite, finite, counts, counts)
 statuses = st.builds(
     Status,
     st.sampled_from(["idle", "looking", "refused", "opening", "open", "closing"]),
     st.none() | text,
     texts,
     text,
-    st.none() | st.integers(0),
+    st.none() | counts,
     many_reasons,
     many_reasons,
     st.none() | tunnels,
@@ -69,7 +68,7 @@ replies: st.SearchStrategy[Reply] = st.one_of(
     st.builds(
         Report,
         text,
-        st.integers(0),
+        counts,
         st.booleans(),
         st.lists(checked, max_size=3).map(tuple),
         st.none() | reasons,

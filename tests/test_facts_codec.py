@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
 from functools import partial
-from typing import cast
+from types import NoneType, UnionType
+from typing import Union, cast, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.posture.facts import Grade, Observed, Origin, Package, Program, Programs, Script, Unseen
+from agent.posture.facts import Facts, Grade, Observed, Origin, Package, Program, Programs, Script, Unseen
 from agent.probes import codec
 from agent.probes.codec import (
+    Asked,
     CodecError,
+    FactName,
     HashWhich,
     Looked,
     LookedAgain,
@@ -30,7 +35,7 @@ from agent.probes.codec import (
 
 NAMES = st.text(max_size=40)
 SECONDS = st.floats(0, 1e9)
-COUNTS = st.integers(0, 1 << 32)
+COUNTS = st.integers(0, codec.MOST_UID)
 PACKAGES = st.builds(Package, NAMES, NAMES, NAMES, st.sampled_from(Origin))
 DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 SCRIPTS = st.builds(
@@ -60,15 +65,35 @@ PROGRAMS = st.builds(
     scripts=st.lists(SCRIPTS, max_size=3).map(tuple),
 )
 SEEN = st.builds(Programs, st.lists(PROGRAMS, max_size=4).map(tuple), COUNTS, COUNTS)
-LOOKS: st.SearchStrategy[Observed[Programs] | Unseen] = st.one_of(
+PROGRAM_LOOKS: st.SearchStrategy[Observed[Programs] | Unseen] = st.one_of(
     st.builds(Observed, SEEN, st.sampled_from(Grade), NAMES, SECONDS),
     st.builds(Unseen, NAMES, SECONDS),
 )
+
+
+def any_of(hint: object) -> st.SearchStrategy[object]:
+    """Draw what a type hint of a fact allows."""
+    kind, arguments = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return st.one_of(*map(any_of, arguments))
+    if kind is tuple:
+        return st.lists(any_of(arguments[0]), max_size=3).map(tuple)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = {**get_type_hints(kind), **({"value": arguments[0]} if arguments else {})}
+        return st.builds(kind, *(any_of(hints[field.name]) for field in fields(kind)))
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return st.sampled_from(kind)
+    return {str: NAMES, float: SECONDS, int: COUNTS, bool: st.booleans(), NoneType: st.none()}[kind]
+
+
+HINTS = {name: hint for name, hint in get_type_hints(Facts).items() if name in get_args(FactName)}
+LOOKS = st.fixed_dictionaries({}, optional={name: any_of(hint) for name, hint in HINTS.items() if name != "programs"})
 SAID: st.SearchStrategy[Said] = st.one_of(
     st.builds(Ready, st.none() | NAMES),
     st.builds(Refusal, NAMES),
     st.builds(Looked, LOOKS),
-    st.builds(LookedAgain, LOOKS),
+    st.builds(Looked, st.fixed_dictionaries({"programs": PROGRAM_LOOKS})),
+    st.builds(LookedAgain, PROGRAM_LOOKS),
     st.builds(Missed, COUNTS, COUNTS, SECONDS),
     st.builds(Started, PROGRAMS, SECONDS),
 )
@@ -77,6 +102,10 @@ SCOPES = st.builds(
     st.frozensets(st.integers(0, codec.MOST_UID), max_size=8),
     st.sampled_from(cast("list[HashWhich]", ["unowned", "all"])),
     st.lists(NAMES, max_size=4).map(tuple),
+    st.frozensets(st.sampled_from(sorted(HINTS)), max_size=8),
+    st.lists(st.builds(Asked, NAMES, NAMES, NAMES), max_size=2).map(tuple),
+    st.lists(NAMES, max_size=2).map(tuple),
+    st.none() | SECONDS,
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -163,10 +192,18 @@ def test_a_time_that_is_no_time_is_refused(at: str) -> None:
 
 
 def test_more_programs_than_a_machine_runs_are_refused() -> None:
-    body = json.loads(encode(Looked(Observed(Programs((PROGRAM,), 0, 0), Grade.ROOT, "m", 1.0))))
-    body["looked"]["running"] *= codec.MOST_PROGRAMS + 1
+    body = json.loads(encode(LookedAgain(Observed(Programs((PROGRAM,), 0, 0), Grade.ROOT, "m", 1.0))))
+    body["looked_again"]["programs"]["value"]["running"] *= codec.MOST_PROGRAMS + 1
     with pytest.raises(CodecError, match="no list of at most"):
         decode(json.dumps(body).encode())
+
+
+def test_a_fact_that_nobody_knows_and_a_fact_under_anothers_name_are_refused() -> None:
+    with pytest.raises(CodecError, match="no facts by their names"):
+        decode(b'{"looked":{"weather":{"why":"","at":1}}}')
+    body = json.loads(encode(Looked({"programs": Observed(Programs((), 0, 0), Grade.ROOT, "m", 1.0)})))
+    with pytest.raises(CodecError, match="'lockdown' is missing"):
+        decode(json.dumps({"looked": {"boot": body["looked"]["programs"]}}).encode())
 
 
 def test_a_line_that_is_too_long_is_refused_unread() -> None:

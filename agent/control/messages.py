@@ -5,10 +5,10 @@ Frozen requests and replies and their codec; it opens no socket and carries no s
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from types import NoneType, UnionType
-from typing import ClassVar, Literal, TypeVar, Union, get_args, get_origin
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeVar
 
+from agent.shapes import Bounds, ShapeError, parts, plain, shape
 from agent.words import Words
 
 StepName = Literal["look", "key", "tunnel", "gateway", "network"]
@@ -183,8 +183,8 @@ Message = TypeVar("Message")
 
 def encode(message: Request | Reply) -> bytes:
     """Write one message as a line of JSON."""
-    body = {"message": message.name, **asdict(message)}
-    return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    body = {"message": message.name, **parts(message)}
+    return json.dumps(body, separators=(",", ":"), default=plain).encode() + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
@@ -209,43 +209,18 @@ def _decode(line: bytes, kinds: Mapping[str, type[Message]]) -> Message:
     kind = kinds.get(body.pop("message"))
     if kind is None:
         raise MessageError("the line names an unknown message")
-    return _build(kind, body)
-
-
-def _build(kind: type[Message], body: Mapping[str, object]) -> Message:
-    hints = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
-    unknown = sorted(set(body) - set(hints))
-    if unknown:
-        raise MessageError(f"{kind.__name__} has no field {unknown[0]!r}")
     try:
-        return kind(**{name: _value(hints[name], value, name) for name, value in body.items()})
-    except TypeError as error:
-        raise MessageError(f"{kind.__name__} lacks a field") from error
-
-
-def _value(hint: object, value: object, name: str) -> object:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        return None if value is None and NoneType in arguments else _value(arguments[0], value, name)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_value(arguments[0], item, name) for item in value)
-    if origin is Literal and value in arguments:
-        return value
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST:
-        return float(value)
-    if hint in (str, int, bool) and type(value) is hint:
-        return value
-    if hint in NESTED and isinstance(value, dict):
-        return _build(NESTED[hint], value)
-    raise MessageError(f"the field {name!r} has a value of the wrong kind")
+        return shape(kind, BOUNDS)(body)
+    except ShapeError as error:
+        raise MessageError(str(error)) from error
 
 
 REQUESTS: Mapping[str, type[Request]] = {
     kind.name: kind for kind in (Connect, Disconnect, AskStatus, Why, Watch, AskReport)
 }
 REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in (Step, Status, Refused, Done, Report)}
-NESTED: Mapping[object, type] = {kind: kind for kind in (Words, Reason, Tunnel, Status, Checked)}
 
 # Our choices.
 LONGEST_LINE = 65_536
 LARGEST = 1e15
+BOUNDS = Bounds(text=LONGEST_LINE, items=LONGEST_LINE, whole=2**63 - 1, least=-LARGEST, most=LARGEST, defaults=True)
