@@ -1,6 +1,6 @@
-"""From a policy's text to a `Policy`, or to every error at once: file, line, column and a sentence.
+"""From a policy's texts to a `Policy`, or to every error at once: file, line, column and a sentence.
 
-It reads no file: bytes come in, and the file's name is only repeated in the errors.
+It reads no file: bytes come in, and the files' names are only repeated in the errors.
 """
 
 import difflib
@@ -12,8 +12,9 @@ from typing import get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from agent.posture.policy.layers import Source, laid
 from agent.posture.policy.model import Policy
-from agent.posture.policy.text import TOP, Document, Path, Place, read
+from agent.posture.policy.text import Document, Path, Place
 from agent.words import quote
 
 
@@ -31,21 +32,34 @@ class PolicyError:
 
 
 class PolicyErrors(ValueError):
-    """All that is wrong with one policy, in the order of the text."""
+    """All that is wrong with one policy, file by file in the order of the text."""
 
     def __init__(self, errors: tuple[PolicyError, ...]) -> None:
         super().__init__("\n".join(map(str, errors)))
         self.errors = errors
 
 
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """A policy, and where each value of it was written; what was not written is not named."""
+
+    policy: Policy
+    places: Mapping[Path, Place]
+
+
 def load(text: str | bytes, filename: str) -> Policy:
-    """Read a policy; raise `PolicyErrors` with every error, and nothing else."""
-    document = read(text)
+    """Read a policy of one file; raise `PolicyErrors` with every error, and nothing else."""
+    return load_layers((Source(filename, text),)).policy
+
+
+def load_layers(sources: Sequence[Source]) -> Layered:
+    """Read at least one file, the lowest layer first, as one policy; raise `PolicyErrors` with every error."""
+    document = laid(sources)
     policy, wrong = _validated(document) if document.complete else (None, [])
     found = {(fault.place, quote(fault.message)) for fault in document.faults} | set(wrong)
     if policy is None or found:
-        raise PolicyErrors(tuple(PolicyError(filename, at.line, at.column, said) for at, said in sorted(found)))
-    return policy
+        raise PolicyErrors(tuple(PolicyError(at.file, at.line, at.column, said) for at, said in sorted(found)))
+    return Layered(policy, document.values)
 
 
 def schema() -> Mapping[str, object]:
@@ -81,7 +95,7 @@ def _nearest(path: Path, places: Mapping[Path, Place], document: Document) -> Pl
     """Give where something stands; for what is missing, where the section that lacks it starts."""
     parents = (path[:length] for length in range(len(path), -1, -1))
     tables = (places, document.keys, document.values)
-    return next((table[parent] for parent in parents for table in tables if parent in table), TOP)
+    return next(table[parent] for parent in parents for table in tables if parent in table)
 
 
 def _sentence(detail: ErrorDetails, path: Path) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from agent.events import Response
 from agent.posture.policy.values import Seconds
@@ -46,7 +46,7 @@ class CheckRule(Section):
     countdown: Annotated[Seconds | None, Field(description="how long the countdown is")] = None
     max_age: Annotated[Seconds | None, Field(ge=5, description="the oldest look that counts")] = None
     grace: Annotated[Seconds, Field(le=LONGEST_GRACE, description="how long what refuses is only a warning")] = 0.0
-    shadow: Annotated[bool, Field(strict=True, description="record what would be done, and do nothing")] = False
+    shadow: Annotated[StrictBool, Field(description="record what would be done, and do nothing")] = False
 
 
 # Our choices: what forbids is refused at once; hygiene is told, and IT decides when it refuses.

@@ -16,10 +16,11 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands in the text; both numbers count from 1."""
+    """Where something stands; line and column count from 1."""
 
-    line: int
-    column: int
+    file: str
+    line: int = 1
+    column: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Document:
-    """What the text says, where each key and value stands, and what is wrong with it as YAML.
+    """What a text, or several laid over each other, says; where each key and value stands; what is wrong as YAML.
 
     `spoiled` are the paths whose value could not be read; `complete` is false when reading
     stopped half-way.
@@ -46,19 +47,19 @@ class Document:
     complete: bool = True
 
 
-def read(text: str | bytes) -> Document:
-    """Read a YAML text; what is wrong with it is in the document, never raised."""
-    document = Document()
+def read(text: str | bytes, file: str) -> Document:
+    """Read a YAML text; what is wrong with it is in the document, never raised. The file's name is only repeated."""
+    document, top = Document(), Place(file)
     try:
         raw = text if isinstance(text, bytes) else text.encode()
         if len(raw) > LARGEST_TEXT:
-            raise _StopError(TOP, f"the file has {len(raw)} bytes; {LARGEST_TEXT} are the most that is read")
-        _Composer(document).compose(raw.decode())
+            raise _StopError(top, f"the file has {len(raw)} bytes; {LARGEST_TEXT} are the most that is read")
+        _Composer(document, file).compose(raw.decode())
     except _StopError as stop:
         document.faults.append(stop.fault)
         document.complete = False
     except UnicodeError:
-        document.faults.append(Fault(TOP, "the file is not UTF-8 text"))
+        document.faults.append(Fault(top, "the file is not UTF-8 text"))
         document.complete = False
     return document
 
@@ -83,18 +84,19 @@ class _Frame:
 class _Composer:
     """Builds a document from parser events with a stack of its own, so that no depth can exhaust Python's."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, file: str) -> None:
         self.document = document
+        self.file = file
         self.stack: list[_Frame] = []
 
     def compose(self, text: str) -> None:
         """Read the one document; stop at what YAML itself does not allow."""
         documents = 0
-        for event in _events(text):
+        for event in self._events(text):
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _StopError(_place(event), "a second document starts here; a policy is one document")
+                    raise _StopError(self._place(event), "a second document starts here; a policy is one document")
             elif isinstance(event, yaml.NodeEvent):
                 self._node(event)
             elif isinstance(event, yaml.CollectionEndEvent):
@@ -105,13 +107,13 @@ class _Composer:
             self._key(event)
             return
         path = self._next_path()
-        self.document.values[path] = _place(event)
+        self.document.values[path] = self._place(event)
         self._refuse_marks(event, path)
         value = _value(event)
         self._store(value)
         if isinstance(value, dict | list):
             if len(self.stack) >= DEEPEST:
-                raise _StopError(_place(event), f"this is nested deeper than {DEEPEST} levels")
+                raise _StopError(self._place(event), f"this is nested deeper than {DEEPEST} levels")
             self.stack.append(_Frame(path, value))
 
     def _wants_key(self) -> bool:
@@ -119,13 +121,13 @@ class _Composer:
 
     def _key(self, event: yaml.NodeEvent) -> None:
         if not isinstance(event, yaml.ScalarEvent):
-            raise _StopError(_place(event), "a key must be a plain word")
+            raise _StopError(self._place(event), "a key must be a plain word")
         frame, key = self.stack[-1], str(event.value)
         path = (*frame.path, key)
         self._refuse_marks(event, None)
         first = self.document.keys.get(path)
         if first is None:
-            self.document.keys[path] = _place(event)
+            self.document.keys[path] = self._place(event)
         else:
             self._fault(event, f"the key {key!r} stands here a second time; the first is on line {first.line}")
         frame.key = key
@@ -157,19 +159,23 @@ class _Composer:
         if getattr(event, "tag", None) is not None:
             self._fault(event, "a tag ('!') stands here; a policy has none")
 
+    def _events(self, text: str) -> Iterator[yaml.Event]:
+        try:
+            yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark, what = error.problem_mark or error.context_mark, error.problem or error.context or "it cannot be read"
+            place = Place(self.file, mark.line + 1, mark.column + 1) if mark else Place(self.file)
+            raise _StopError(place, f"this is not YAML: {what}") from error
+        except yaml.YAMLError as error:
+            said = "this is not YAML: it holds a character that no text may hold"
+            raise _StopError(Place(self.file), said) from error
+
+    def _place(self, event: yaml.Event) -> Place:
+        mark = event.start_mark
+        return Place(self.file, mark.line + 1, mark.column + 1) if mark else Place(self.file)
+
     def _fault(self, event: yaml.NodeEvent, message: str) -> None:
-        self.document.faults.append(Fault(_place(event), message))
-
-
-def _events(text: str) -> Iterator[yaml.Event]:
-    try:
-        yield from yaml.parse(text, Loader=yaml.CSafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else TOP
-        raise _StopError(place, f"this is not YAML: {error.problem or error.context or 'it cannot be read'}") from error
-    except yaml.YAMLError as error:
-        raise _StopError(TOP, "this is not YAML: it holds a character that no text may hold") from error
+        self.document.faults.append(Fault(self._place(event), message))
 
 
 def _value(event: yaml.NodeEvent) -> Tree:
@@ -187,14 +193,8 @@ def _value(event: yaml.NodeEvent) -> Tree:
     return PLAIN_WORDS.get(text, text)
 
 
-def _place(event: yaml.Event) -> Place:
-    mark = event.start_mark
-    return Place(mark.line + 1, mark.column + 1) if mark else TOP
-
-
 PLAIN_WORDS: dict[str, Tree] = {"": None, "~": None, "null": None, "true": True, "false": False}
 PLAIN_NUMBER = r"-?(?:0|[1-9][0-9]{0,17})"
-TOP = Place(1, 1)
 
 # Our choices.
 LARGEST_TEXT = 1 << 20
