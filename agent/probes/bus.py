@@ -58,6 +58,20 @@ class Properties:
             raise BusError(f"{name} lists more than {most} objects")
         return [str(path) for path in value]
 
+    def flag(self, name: str) -> bool:
+        """Give a yes or no."""
+        return self._take(name, "b") is True
+
+    def texts(self, name: str, most: int, longest: int) -> Mapping[str, str]:
+        """Give the texts of a bounded table; its other values are left out."""
+        table = self._take(name, "a{sv}")
+        if not isinstance(table, dict) or len(table) > most:
+            raise BusError(f"{name} has more than {most} entries")
+        texts = {key: cast(object, entry.value) for key, entry in table.items() if entry.signature == "s"}
+        if any(len(text) > longest for text in texts.values() if isinstance(text, str)):
+            raise BusError(f"{name} holds a text of more than {longest} characters")
+        return {str(key): str(text) for key, text in texts.items()}
+
     def _take(self, name: str, signature: str) -> object:
         value = self._values.get(name)
         if not isinstance(value, Variant) or value.signature != signature:
