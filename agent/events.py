@@ -64,6 +64,7 @@ class Location(StrEnum):
 class NetworkKind(StrEnum):
     """How far a wireless network can be trusted."""
 
+    MANAGED = "managed"
     OWN = "own"
     PROTECTED = "protected"
     WEAK = "weak"

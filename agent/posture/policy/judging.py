@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.posture.checks.apps import Forbidden, ListedFile, Mark, Unapproved
-from agent.posture.checks.wifi import Registered, Trust
+from agent.posture.checks.autojoin import AutoJoin
+from agent.posture.checks.twin import Twin
+from agent.posture.checks.wifi import Registered
 from agent.posture.facts import Facts
 from agent.posture.moment import Moment
 from agent.posture.policy.model import HelpDesk, Policy
 from agent.posture.policy.rules import CheckId
 from agent.posture.policy.schedule import spared
 from agent.posture.policy.values import UidOf
+from agent.posture.policy.wifi import trust
 from agent.posture.verdict import Check, Fact, Response, Verdict, weigh
 from agent.words import Words
 
@@ -24,12 +27,13 @@ class Context:
 
     `network_key` keys the pseudonyms of wireless networks in the evidence: random, this device's own.
     `failing_since` tells since when (seconds since 1970) a check has found what refuses; a check that it
-    does not name finds it now for the first time.
+    does not name finds it now for the first time. `own` are the wireless networks that people registered here.
     """
 
     moment: Moment
     network_key: bytes = field(repr=False)
     failing_since: Mapping[str, float] = field(default_factory=dict)
+    own: tuple[Registered, ...] = ()
 
 
 def judge(policy: Policy, facts: Facts, context: Context) -> Verdict:
@@ -67,11 +71,13 @@ def looks_at_programs(policy: Policy) -> bool:
 
 
 def _checks(policy: Policy, context: Context) -> tuple[tuple[CheckId, Check], ...]:
-    help_desk = _called(policy.help_desk)
+    help_desk, key = _called(policy.help_desk), context.network_key
     return (
         ("apps.unapproved", _unapproved(policy, help_desk)),
         ("apps.forbidden", _forbidden(policy, help_desk)),
-        ("wifi.trust", _trust(policy, help_desk, context.network_key)),
+        ("wifi.trust", trust(policy.wifi, help_desk, key, context.own, context.moment)),
+        ("wifi.autojoin", AutoJoin(help_desk, key)),
+        ("wifi.twin", Twin(help_desk, key)),
     )
 
 
@@ -94,14 +100,3 @@ def _unapproved(policy: Policy, help_desk: Words) -> Unapproved:
 def _forbidden(policy: Policy, help_desk: Words) -> Forbidden:
     marks = (Mark(one.title, one.name, one.package, one.path, one.sha256) for one in policy.apps.forbidden)
     return Forbidden(help_desk, tuple(marks))
-
-
-def _trust(policy: Policy, help_desk: Words, network_key: bytes) -> Trust:
-    wifi = policy.wifi
-    return Trust(
-        help_desk=help_desk,
-        network_key=network_key,
-        own=tuple(Registered(one.ssid, one.title, one.at_least) for one in wifi.own),
-        protected=wifi.protected == "allow",
-        at_least=wifi.at_least,
-    )

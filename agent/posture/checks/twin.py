@@ -1,0 +1,107 @@
+"""`wifi.twin`: does another network pretend to be the one in use, or did this one lose its protection?
+
+A new access point alone is normal, and so are the bands of one router that differ in age: only a network
+of a lesser kind counts, or one access point that itself got weaker.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from agent.events import MOST_SEEN, Evidence, NetworkKind, NetworkSeen, Outcome, network_digest
+from agent.posture.checks.networks import BROKEN, WITHOUT_PASSWORD, in_effect, is_lesser_kind, is_weaker, named
+from agent.posture.checks.sentences import LOOK_AGAIN, NOT_SEEN, NOTHING_TO_DO, tell
+from agent.posture.facts import AccessPoint, Air, Facts, Links, Observed, Security, Unseen, Wireless
+from agent.posture.verdict import Finding, Who
+from agent.words import Words, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Networks of the same name and a lesser kind fail, in range or after a roam.
+
+    `network_key` keys the pseudonyms of the networks in the evidence.
+    """
+
+    check: ClassVar[str] = "wifi.twin"
+    help_desk: Words
+    network_key: bytes = field(repr=False)
+
+    def needs(self, facts: Facts) -> Observed[Links] | Observed[Air] | Unseen:
+        """Give the older of links and air; only the links where Wi-Fi is not in use."""
+        links, air = facts.links, facts.air
+        if isinstance(links, Unseen) or not links.value.wireless:
+            return links
+        return air if isinstance(air, Unseen) or air.at < links.at else links
+
+    def judge(self, facts: Facts) -> Finding:
+        """Compare every network in use with what is in range, and with what it was before."""
+        fact, links, air = self.needs(facts), facts.links, facts.air
+        if isinstance(fact, Unseen):
+            return self.unknown(tell(NOT_SEEN, why=quote(fact.why)))
+        if isinstance(links, Unseen) or isinstance(air, Unseen):
+            return Finding(self.check, Outcome.PASS, NO_WIFI, NOTHING_TO_DO, Who.YOU)
+        for network in links.value.wireless:
+            if _got_weaker(network, air.value.joined):
+                return self._failed(network, GOT_WEAKER, "got-weaker", [in_effect(network)])
+            if twins := _twins(network, air.value.in_range):
+                return self._failed(network, HAS_TWIN, "in-range", twins)
+        return Finding(self.check, Outcome.PASS, NO_TWIN, NOTHING_TO_DO, Who.YOU)
+
+    def unknown(self, why: Words) -> Finding:
+        """Answer that the air could not be judged."""
+        return Finding(self.check, Outcome.UNKNOWN, why, tell(LOOK_AGAIN, help_desk=self.help_desk), Who.HELP_DESK)
+
+    def _failed(self, network: Wireless, seen: Words, mark: str, twins: list[Security]) -> Finding:
+        pseudonym = network_digest(self.network_key, network.ssid)
+        told = tuple(NetworkSeen(_kind(twin), pseudonym) for twin in twins)
+        evidence = Evidence(networks=told[:MOST_SEEN], marks=(mark,), more=len(told[MOST_SEEN:]))
+        remedy = tell(USE_ANOTHER, help_desk=self.help_desk)
+        return Finding(self.check, Outcome.FAIL, tell(seen, wifi=named(network.ssid)), remedy, Who.YOU, evidence)
+
+
+def _twins(network: Wireless, in_range: Iterable[AccessPoint]) -> list[Security]:
+    """Give each lesser protection under which the same name is in the air, once."""
+    security = in_effect(network)
+    lesser = {one.security for one in _same(network, in_range) if is_lesser_kind(one.security, security)}
+    return sorted(lesser)
+
+
+def _got_weaker(network: Wireless, joined: Iterable[AccessPoint]) -> bool:
+    security = in_effect(network)
+    return any(
+        is_lesser_kind(security, best.security) or (best.bssid == network.bssid and is_weaker(security, best.security))
+        for best in _same(network, joined)
+    )
+
+
+def _same(network: Wireless, points: Iterable[AccessPoint]) -> list[AccessPoint]:
+    """Give the access points of the same name; without a name nothing is the same."""
+    return [one for one in points if one.ssid == network.ssid and network.ssid.strip(b"\0")]
+
+
+def _kind(security: Security) -> NetworkKind:
+    if security in WITHOUT_PASSWORD:
+        return NetworkKind.OPEN
+    return NetworkKind.WEAK if security in BROKEN else NetworkKind.PROTECTED
+
+
+NO_WIFI = Words("Wi-Fi is not in use.", "Wi-Fiは使われていません。")
+NO_TWIN = Words(
+    "No weaker network with the name of the one in use was seen.",
+    "利用中のWi-Fiと同じ名前で、保護の弱いネットワークは見つかりませんでした。",
+)
+HAS_TWIN = Words(
+    "{wifi} has a double in range that is protected less well and could be a trap.",
+    "{wifi}と同じ名前で保護の弱いネットワークが近くにあり、なりすましのおそれがあります。",
+)
+GOT_WEAKER = Words(
+    "{wifi} is protected less well than when it was joined before, so it could be a double.",
+    "{wifi}の保護が以前の接続時より弱くなっており、なりすましのおそれがあります。",
+)
+USE_ANOTHER = Words(
+    "Use your phone's hotspot or a cable, then press Connect again; if you changed this Wi-Fi yourself, restart the "
+    "computer. If it stays so, call {help_desk}.",
+    "スマートフォンのテザリングまたは有線LANに切り替えて、もう一度接続してください。ご自身でWi-Fiの設定を変更"
+    "した場合は、パソコンを再起動してください。続く場合は{help_desk}に連絡してください。",
+)
