@@ -1,16 +1,29 @@
-"""The probes of the laptop itself, by the names of their facts."""
+"""The probes of the laptop itself, by the name of the fact that each fills in."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from agent.probes.codec import Scope, Seen
+from agent.posture.facts import Observed, Unseen
+from agent.probes.antimalware import look_at_antimalware
+from agent.probes.boot import look_at_boot
+from agent.probes.clock import look_at_clock, read_discipline
+from agent.probes.codec import FactName, Scope
+from agent.probes.locking import look_at_locking
+from agent.probes.storage import look_at_storage
+from agent.probes.usb import look_at_usb
+
+Probe = Callable[[Scope], Observed[object] | Unseen]
 
 
 def device_probes(
-    root: Path,  # noqa: ARG001
-    proc: Path,  # noqa: ARG001
-    boot: Callable[[], float],  # noqa: ARG001
-    wall: Callable[[], float],  # noqa: ARG001
-) -> Mapping[str, Callable[[Scope], Seen]]:
-    """Give each probe by the name of its fact."""
-    return {}
+    root: Path, proc: Path, boot: Callable[[], float], wall: Callable[[], float]
+) -> Mapping[FactName, Probe]:
+    """Give the probes that look below `root` and `proc`, by the boot clock and the wall clock."""
+    return {
+        "antimalware": lambda scope: look_at_antimalware(root, boot, wall, scope.scanners),
+        "storage": lambda scope: look_at_storage(root, proc, boot, scope.uids, scope.folders),
+        "locking": lambda scope: look_at_locking(root, proc, boot, scope.uids),
+        "usb": lambda _: look_at_usb(root, proc, boot),
+        "clock": lambda _: look_at_clock(boot, read_discipline),
+        "boot": lambda _: look_at_boot(root, boot),
+    }

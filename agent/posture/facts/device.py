@@ -24,9 +24,10 @@ class Antimalware:
 
 
 class Seal(StrEnum):
-    """What keeps the content of a volume from whoever takes the disk."""
+    """What keeps the content of a volume from whoever takes the disk; DM_CRYPT is encryption without LUKS's header."""
 
     LUKS = "luks"
+    DM_CRYPT = "dm-crypt"
     FSCRYPT = "fscrypt"
     ZFS = "zfs"
     MEMORY = "memory"
@@ -72,7 +73,8 @@ class Updates:
 class Locking:
     """How this laptop keeps others out: the judged users' screen lock, logins without password, empty passwords.
 
-    `after` is how many seconds of idleness lock the screen, None where it could not be told.
+    `after` is how many seconds of idleness lock the screen, None where it could not be told. Accounts are named
+    where they are judged users', and are an empty text where they are others'.
     """
 
     screen_locks: Told

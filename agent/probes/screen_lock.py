@@ -1,0 +1,86 @@
+"""When the screen of a user locks by itself, as the stored settings of GNOME or KDE say.
+
+What the running desktop does with them does not show here, nor do other desktops.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.posture.facts import Told
+from agent.probes.accounts import Account
+from agent.probes.dconf import Dconf
+from agent.probes.mounts import Mount
+from agent.probes.settings_files import Settings, merge, read_settings
+from agent.probes.small_files import UnreadableError, read_small
+from agent.probes.user_files import read_of_user
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenLock:
+    """Whether the screen locks by itself, and after how many idle seconds; None where that was not told."""
+
+    locks: Told
+    after: float | None = None
+
+
+Read = Callable[[Path, Sequence[Mount], Account], ScreenLock]
+
+
+def read_screen_lock(root: Path, mounts: Sequence[Mount], account: Account) -> ScreenLock:
+    """Read the settings of one user; where several desktops are installed, the weakest counts."""
+    found = []
+    for program, read in DESKTOPS.items():
+        if (root / program).exists():
+            try:
+                found.append(read(root, mounts, account))
+            except UnreadableError:
+                found.append(NOT_TOLD)
+    return weakest(found)
+
+
+def weakest(screens: Sequence[ScreenLock]) -> ScreenLock:
+    """Choose the screen that never locks, else one of which it was not told, else the one that locks last."""
+    return max(screens, key=lambda screen: (BEST_FIRST.index(screen.locks), screen.after or 0.0), default=NOT_TOLD)
+
+
+def _read_gnome(root: Path, mounts: Sequence[Mount], account: Account) -> ScreenLock:
+    settings = Dconf.open(root, mounts, account)
+    enabled, forbidden = settings.truth(GNOME_LOCK), settings.truth(GNOME_NO_LOCK)
+    idle, delay = settings.number(GNOME_IDLE), settings.number(GNOME_DELAY)
+    seconds = GNOME_USUAL_IDLE if idle is None else idle
+    if enabled is False or forbidden or seconds == 0:
+        return ScreenLock(Told.NO)
+    return ScreenLock(Told.YES, float(seconds + (delay or 0)))
+
+
+def _read_kde(root: Path, mounts: Sequence[Mount], account: Account) -> ScreenLock:
+    """Read Autolock, and Timeout in minutes with LockGrace in seconds."""
+    layers = [read_small(root / "etc/xdg" / KDE_FILE), read_of_user(root, mounts, account, (".config", KDE_FILE))]
+    settings = merge(read_settings(layer) for layer in layers if layer is not None)
+    minutes, grace = _number(settings, "timeout", KDE_USUAL_MINUTES), _number(settings, "lockgrace", KDE_USUAL_GRACE)
+    if minutes == 0 or (("daemon", "autolock") in settings and settings["daemon", "autolock"].value.lower() in OFF):
+        return ScreenLock(Told.NO)
+    return ScreenLock(Told.YES, float(minutes * 60 + grace))
+
+
+def _number(settings: Settings, key: str, usual: int) -> int:
+    setting = settings.get(("daemon", key))
+    return int(setting.value) if setting and NUMBER.fullmatch(setting.value) else usual
+
+
+NOT_TOLD = ScreenLock(Told.UNTOLD)
+BEST_FIRST = (Told.YES, Told.UNTOLD, Told.NO)
+DESKTOPS: Mapping[str, Read] = {"usr/bin/gnome-shell": _read_gnome, "usr/bin/plasmashell": _read_kde}
+
+# Fixed by GNOME and KDE: where they keep it, and what holds where nothing is set.
+GNOME_LOCK = "/org/gnome/desktop/screensaver/lock-enabled"
+GNOME_DELAY = "/org/gnome/desktop/screensaver/lock-delay"
+GNOME_IDLE = "/org/gnome/desktop/session/idle-delay"
+GNOME_NO_LOCK = "/org/gnome/desktop/lockdown/disable-lock-screen"
+GNOME_USUAL_IDLE = 300
+KDE_FILE = "kscreenlockerrc"
+KDE_USUAL_MINUTES, KDE_USUAL_GRACE = 5, 5
+NUMBER = re.compile(r"[0-9]{1,9}")
+OFF = frozenset({"false", "off", "no", "0"})
