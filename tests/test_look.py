@@ -22,7 +22,7 @@ from agent.probes.client import LookClient, LookedAgain, LookLost, Missed, Pushe
 from agent.probes.codec import LONGEST_REQUEST, Looked, Ready, Refusal, encode
 from agent.probes.digests import Digests
 from agent.probes.exec_events import ExecEvents
-from agent.probes.packages import DPKG, Packages
+from agent.probes.packages import Packages
 from agent.probes.programs import ProgramProbe
 from agent.probes.serving import Host
 from tests.look_helper import LOOK, Helper, serving
@@ -180,7 +180,7 @@ def test_events_that_the_kernel_dropped_lead_to_a_whole_new_look(stage: Stage, t
         return told
 
     with contextlib.ExitStack() as undo:
-        probe = ProgramProbe(Packages(DPKG), Digests(time.time_ns), time.monotonic, Path("/proc"))
+        probe = ProgramProbe(Packages(Path("/"), time.time), Digests(time.time_ns), time.monotonic, Path("/proc"))
         undo.callback(probe.close)
         events = ExecEvents.open()
         undo.callback(events.close)

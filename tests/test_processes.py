@@ -18,7 +18,7 @@ from agent.posture.facts import Observed, Program, Programs, Script, Unseen
 from agent.probes import digests, scripts
 from agent.probes.codec import Scope
 from agent.probes.digests import Digest, Digests
-from agent.probes.packages import DPKG, Packages
+from agent.probes.packages import Packages
 from agent.probes.processes import File, Image, Missing, examine, opened, read_uids, read_vitals
 from agent.probes.programs import ProgramProbe
 from agent.probes.users import Judged, find_judged, list_homes
@@ -37,7 +37,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def probe() -> Iterator[ProgramProbe]:
-    probe = ProgramProbe(Packages(DPKG), Digests(time.time_ns), time.monotonic, Path("/proc"))
+    probe = ProgramProbe(Packages(Path("/"), time.time), Digests(time.time_ns), time.monotonic, Path("/proc"))
     yield probe
     probe.close()
 
@@ -138,14 +138,14 @@ def test_a_program_whose_file_was_deleted_is_told_with_its_content(probe: Progra
 @pytest.mark.lab
 def test_a_package_that_was_upgraded_keeps_its_running_program(stage: Stage, tmp_path: Path) -> None:
     path = stage.copy("viewer")
-    info = tmp_path / "dpkg" / "info"
+    info = tmp_path / "var/lib/dpkg/info"
     info.mkdir(parents=True)
     (info / "viewer.list").write_text(f"{path}\n")
-    (tmp_path / "dpkg" / "status").write_text("Package: viewer\nStatus: install ok installed\nVersion: 2\n\n")
-    (tmp_path / "dpkg" / "diversions").touch()
+    (tmp_path / "var/lib/dpkg/status").write_text("Package: viewer\nStatus: install ok installed\nVersion: 2\n\n")
+    (tmp_path / "var/lib/dpkg/diversions").touch()
     stage.start(path, "60")
     stage.copy("viewer.dpkg-new", of=PYTHON).replace(path)
-    probe = ProgramProbe(Packages(tmp_path / "dpkg"), Digests(time.time_ns), time.monotonic, Path("/proc"))
+    probe = ProgramProbe(Packages(tmp_path, time.time), Digests(time.time_ns), time.monotonic, Path("/proc"))
     program = only(probe, stage)
     probe.close()
     assert program.replaced
@@ -431,7 +431,7 @@ def test_what_vanished_and_what_would_not_show_itself_are_counted_apart(tmp_path
     fake_process(tmp_path / "104", exe=None, flags=0x00200000)
     (tmp_path / "105").mkdir()
     (tmp_path / "self").mkdir()
-    probe = ProgramProbe(Packages(tmp_path / "no dpkg"), Digests(time.time_ns), time.monotonic, tmp_path)
+    probe = ProgramProbe(Packages(tmp_path, time.time), Digests(time.time_ns), time.monotonic, tmp_path)
     assert programs(probe, Scope(frozenset({7}))) == Programs((), vanished=2, unreadable=1)
     assert probe.look_at(104, Scope(frozenset({7}))) is None
     assert probe.look_at(999, Scope(frozenset({7}))) is Missing.VANISHED
@@ -439,7 +439,7 @@ def test_what_vanished_and_what_would_not_show_itself_are_counted_apart(tmp_path
 
 
 def test_a_proc_that_cannot_be_listed_is_unseen(tmp_path: Path) -> None:
-    probe = ProgramProbe(Packages(tmp_path / "no dpkg"), Digests(time.time_ns), time.monotonic, tmp_path)
+    probe = ProgramProbe(Packages(tmp_path, time.time), Digests(time.time_ns), time.monotonic, tmp_path)
     probe.close()
     unseen = probe.look(Scope(frozenset({7})))
     assert isinstance(unseen, Unseen)

@@ -23,7 +23,7 @@ from agent.probes.codec import FACTS, Scope
 from agent.probes.device import device_probes
 from agent.probes.digests import Digests
 from agent.probes.exec_events import EventsError, ExecEvents
-from agent.probes.packages import DPKG, Packages
+from agent.probes.packages import Packages
 from agent.probes.programs import ProgramProbe
 from agent.probes.rights import Capability, keep_only, list_missing
 from agent.probes.serving import Host
@@ -126,7 +126,7 @@ async def _serve_until_told(host: Host, listener: socket.socket) -> str | None:
 
 def _open_probe() -> ProgramProbe:
     try:
-        return ProgramProbe(Packages(DPKG), Digests(time.time_ns), boot_clock, Path("/proc"))
+        return ProgramProbe(Packages(Path("/"), time.time), Digests(time.time_ns), boot_clock, Path("/proc"))
     except OSError as error:
         raise LookError(f"/proc cannot be opened ({error.strerror}).") from error
 

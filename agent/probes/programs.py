@@ -71,6 +71,11 @@ class ProgramProbe:
         """Read the package database ahead of the first look."""
         self._packages.refresh()
 
+    def prepare_origins(self) -> None:
+        """Read where packages come from ahead of a look that tells it; this may take a second: do it in a thread."""
+        self._packages.refresh()
+        self._packages.refresh_origins()
+
     def look(self, scope: Scope) -> Observed[Programs] | Unseen:
         """Look at every running program of the users in scope and of their subordinate users."""
         if not scope.uids:
@@ -174,7 +179,7 @@ class ProgramProbe:
 
     def _tell(self, folder: int, image: Image, scope: Scope) -> Script:
         """Tell of one file what is told of every file that runs."""
-        package, path = self._owner(image), show(image.path)
+        package, path = self._owner(folder, image, scope), show(image.path)
         is_hashed = package is None or scope.hash == "all" or _is_listed(scope.listed, path)
         digest = self._digests.of(folder, image) if is_hashed else Digest(None)
         return Script(
@@ -187,8 +192,10 @@ class ProgramProbe:
             writable=image.file is None or image.file.writable,
         )
 
-    def _owner(self, image: Image) -> Package | None:
-        return self._packages.owner(image.path) if image.ours else None
+    def _owner(self, folder: int, image: Image, scope: Scope) -> Package | None:
+        if image.ours:
+            return self._packages.owner(image.path, scope.origins)
+        return self._packages.owner_inside(folder, image)
 
 
 def show(name: bytes) -> str:
@@ -206,4 +213,4 @@ def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 # Our choices.
-METHOD = "procfs and dpkg"
+METHOD = "procfs and packages"

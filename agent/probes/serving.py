@@ -111,6 +111,8 @@ class Host:
             except CodecError as error:
                 client.tell(Refusal(f"the request is not understood: {error}"))
                 return
+            if scope.origins is not None:
+                await asyncio.to_thread(self._probe.prepare_origins)
             facts: dict[FactName, Seen] = {**await self._slow.look(scope)}
             if "programs" in scope.facts:
                 facts["programs"] = self._look_and_watch(client, scope)

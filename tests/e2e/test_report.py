@@ -49,7 +49,7 @@ def test_a_clean_laptop_is_told_check_by_check_and_stays_as_it_is(running: Visit
     told = report(running)
     assert told.outcomes == dict.fromkeys(CHECKS, "pass")
     assert {(finding["grade"], finding["method"]) for finding in told.findings.values()} == {
-        ("B", "procfs and dpkg"),
+        ("B", "procfs and packages"),
         ("B", "NetworkManager over D-Bus"),
     }
     assert all(0 <= cast(float, finding["age"]) < 5 for finding in told.findings.values())

@@ -1,98 +1,156 @@
 """Which installed Debian package owns a path, from dpkg's own files and without running dpkg.
 
-Ownership proves the path, not the content. Where a package came from is not stored by dpkg, so its
-origin stays `Origin.UNCHECKED` here; the database is read only, and read again when it changed.
+Ownership proves the path, not the content. The database is read only, and read again when it changed.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.posture.facts import Origin, Package
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An installed package as dpkg's status tells it; `size` is what its control file says, or empty."""
+
+    name: str
+    version: str
+    architecture: str
+    size: str
 
 
-class Packages:
-    """An index from paths to packages; keeps a keyed hash of each path, never the path itself."""
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What the database said at one moment: keyed hashes of paths, never the paths themselves."""
 
-    def __init__(self, database: Path) -> None:
-        """Prepare an empty index of a dpkg database folder; the first question reads it."""
-        self._database = database
+    packages: tuple[Installed, ...] = ()
+    owners: Mapping[int, int] = field(default_factory=dict)
+
+    def find(self, path: bytes) -> Installed | None:
+        """Tell who owns a path, with or without `/usr` in front."""
+        place = self.owners.get(hash(path))
+        if place is None:
+            place = self.owners.get(hash(path[len(USR) :] if path.startswith(USR + b"/") else USR + path))
+        return None if place is None else self.packages[place]
+
+
+class Dpkg:
+    """The packages of a dpkg database folder; the first question reads it.
+
+    It may be read anew in one thread while another asks: an answer comes from one reading, whole.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Prepare to read the database below a root folder."""
+        self._root = root
         self._stamp: tuple[int, ...] | None = None
-        self._owners: dict[int, int] = {}
-        self._packages: list[Package] = []
+        self._now = Index()
+        self._former: Mapping[int, Installed] = {}
 
-    def owner(self, path: bytes) -> Package | None:
-        """Tell who owns a path, with or without `/usr` in front; None when nobody does or dpkg is not there."""
-        found = self._find(path)
+    @property
+    def installed(self) -> tuple[Installed, ...]:
+        """Every package of the last reading."""
+        return self._now.packages
+
+    def owner(self, path: bytes) -> Installed | None:
+        """Tell who owns a path; of a path where nothing lies any more, who owned it before an upgrade."""
+        if path.startswith(MAINTAINER_SCRIPTS):
+            path = _stand_for_script(path)
+        index = self._now
+        found = index.find(path)
         if found is None and self.refresh():
-            found = self._find(path)
-        return found
+            found = self._now.find(path)
+        return found or self._former_owner(path)
 
     def refresh(self) -> bool:
         """Read the database again if it changed since; tell whether it did."""
         stamp = self._read_stamp()
         if stamp == self._stamp:
             return False
-        self._packages, self._owners = [], {}
-        if stamp is not None:
-            self._read_lists(_read_versions(self._database / "status"))
-        self._stamp = stamp
+        before = self._now
+        after = Index() if stamp is None else _read_index(self._root / DPKG)
+        gone = {key: before.packages[place] for key, place in before.owners.items() if key not in after.owners}
+        self._former = {**self._former, **gone} if len(self._former) + len(gone) <= MOST_FORMER else gone
+        self._now, self._stamp = after, stamp
         return True
 
-    def _find(self, path: bytes) -> Package | None:
-        place = self._owners.get(hash(path))
-        if place is None:
-            place = self._owners.get(hash(path[len(USR) :] if path.startswith(USR + b"/") else USR + path))
-        return None if place is None else self._packages[place]
+    def _former_owner(self, path: bytes) -> Installed | None:
+        found = self._former.get(hash(path)) if self._former else None
+        return found if found is not None and not _lies_something(self._root, path) else None
 
     def _read_stamp(self) -> tuple[int, ...] | None:
         try:
-            seen = [(self._database / name).stat() for name in ("info", "status", "diversions")]
+            seen = [(self._root / DPKG / name).stat() for name in ("info", "status", "diversions")]
         except OSError:
             return None
         return tuple(number for one in seen for number in (one.st_ino, one.st_size, one.st_mtime_ns))
 
-    def _read_lists(self, versions: dict[str, str]) -> None:
-        moved = _read_diversions(self._database / "diversions")
-        for paths in sorted((self._database / "info").glob("*.list")):
-            name = paths.stem.partition(":")[0]
-            if name in versions:
-                self._packages.append(Package("dpkg", name, versions[name], Origin.UNCHECKED))
-                self._index(_read_whole(paths), moved)
-
-    def _index(self, paths: bytes, moved: dict[bytes, "Diversion"]) -> None:
-        place = len(self._packages) - 1
-        name = self._packages[place].name
-        for path in paths.split(b"\n"):
-            if not path or path.startswith(NO_PROGRAMS):
-                continue
-            diversion = moved.get(path)
-            if diversion is not None and diversion.by != name:
-                path = diversion.to
-            self._owners[hash(path)] = place
-
 
 @dataclass(frozen=True, slots=True)
-class Diversion:
+class _Diversion:
     """Where dpkg puts a file of every package but `by` instead."""
 
     to: bytes
     by: str
 
 
-def _read_diversions(file: Path) -> dict[bytes, Diversion]:
+def _read_index(database: Path) -> Index:
+    installed, moved = _read_status(database / "status"), _read_diversions(database / "diversions")
+    packages: list[Installed] = []
+    owners: dict[int, int] = {}
+    for paths in sorted((database / "info").glob("*.list")):
+        name, _, architecture = paths.stem.partition(":")
+        of_name = installed.get(name, {})
+        package = of_name.get(architecture) or next(iter(of_name.values()), None)
+        if package is not None:
+            _index(_read_whole(paths), package.name, moved, len(packages), owners)
+            packages.append(package)
+    return Index(tuple(packages), owners)
+
+
+def _index(paths: bytes, name: str, moved: Mapping[bytes, _Diversion], place: int, owners: dict[int, int]) -> None:
+    for path in paths.split(b"\n"):
+        if not path or path.startswith(NO_PROGRAMS):
+            continue
+        diversion = moved.get(path)
+        if diversion is not None and diversion.by != name:
+            path = diversion.to
+        owners[hash(path)] = place
+    owners[hash(MAINTAINER_SCRIPTS + name.encode())] = place
+
+
+def _stand_for_script(path: bytes) -> bytes:
+    """Give what is indexed for a maintainer script: where it lies, with its package's name alone."""
+    name = path[len(MAINTAINER_SCRIPTS) :]
+    script = MAINTAINER_SCRIPT.fullmatch(name)
+    return path if script is None else MAINTAINER_SCRIPTS + script[1]
+
+
+def _lies_something(root: Path, path: bytes) -> bool:
+    try:
+        (root / path.decode("utf-8", "surrogateescape").lstrip("/")).lstat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
+
+
+def _read_diversions(file: Path) -> dict[bytes, _Diversion]:
     lines = _read_whole(file).split(b"\n")
     triples = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
-    return {path: Diversion(to, _text(by)) for path, to, by in triples}
+    return {path: _Diversion(to, _text(by)) for path, to, by in triples}
 
 
-def _read_versions(file: Path) -> dict[str, str]:
-    installed = {}
+def _read_status(file: Path) -> dict[str, dict[str, Installed]]:
+    """Read the packages that are installed or about to be, by name and then by architecture."""
+    installed: dict[str, dict[str, Installed]] = {}
     for stanza in _read_whole(file).split(b"\n\n"):
-        fields = dict(WANTED_FIELD.findall(stanza))
-        state = fields.get(b"Status", b"").split()[-1:]
-        if state not in ([], [b"not-installed"], [b"config-files"]):
-            installed[_text(fields.get(b"Package", b""))] = _text(fields.get(b"Version", b""))
+        fields = {key: _text(value.strip()) for key, value in WANTED_FIELD.findall(stanza)}
+        if fields.get(b"Status", "").split()[-1:] in ([], ["not-installed"], ["config-files"]):
+            continue
+        name, version, architecture, size = (fields.get(key, "") for key in IDENTITY)
+        installed.setdefault(name, {})[architecture] = Installed(name, version, architecture, size)
     return installed
 
 
@@ -109,12 +167,16 @@ def _read_whole(file: Path) -> bytes:
 
 
 # Fixed by dpkg.
+DPKG = Path("var/lib/dpkg")
 USR = b"/usr"
-WANTED_FIELD = re.compile(rb"^(Package|Status|Version): (.*)$", re.MULTILINE)
+IDENTITY = (b"Package", b"Version", b"Architecture", b"Installed-Size")
+WANTED_FIELD = re.compile(rb"^(Package|Status|Version|Architecture|Installed-Size): (.*)$", re.MULTILINE)
+MAINTAINER_SCRIPTS = b"/var/lib/dpkg/info/"
+MAINTAINER_SCRIPT = re.compile(rb"([^/:]+)(?::[^/.]+)?\.(?:preinst|postinst|prerm|postrm|config)")
 
 # Our choices: no program or script is run from these.
-DPKG = Path("/var/lib/dpkg")
 LARGEST_DATABASE_FILE = 64 << 20
+MOST_FORMER = 100_000
 NO_PROGRAMS = (
     b"/usr/share/doc/",
     b"/usr/share/man/",
