@@ -1,0 +1,51 @@
+"""The network around the laptop: what it may be like, and what it is asked."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from agent.posture.policy.rules import Section
+from agent.posture.policy.values import Domain
+from agent.words import quote
+
+
+def _page(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(PAGE, value):
+        shown = quote(value) if isinstance(value, str) else "something else"
+        raise ValueError(
+            f"write a page such as http://check.hospital.example/empty: plain http, for a login page can answer "
+            f"nothing else; this is {shown!r}"
+        )
+    return value
+
+
+class Portal(Section):
+    """A page that answers 204 (no content) to everybody; whatever else comes was sent by a login page."""
+
+    url: Annotated[
+        str,
+        PlainValidator(_page),
+        WithJsonSchema({"type": "string", "pattern": "^http://"}),
+        Field(description="a page of the hospital's own, by plain http"),
+    ]
+
+
+class Canary(Section):
+    """A name that does not exist; a name server that answers it with an address lies."""
+
+    name: Annotated[Domain, Field(description="such as does-not-exist.hospital.example")]
+
+
+class Network(Section):
+    """The network around the laptop. Without `portal` and `canary` it is asked nothing."""
+
+    overlap: Annotated[
+        Literal["allow", "refuse"], Field(description="a local network that uses addresses of the hospital's")
+    ] = "allow"
+    portal: Annotated[Portal | None, Field(description="how a login page is noticed")] = None
+    canary: Annotated[Canary | None, Field(description="how a lying name server is noticed")] = None
+
+
+# Fixed by RFC 3986, and no wider than what is needed: no user, no address in brackets, nothing that could end a line.
+PAGE = r"http://[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,4}|:[1-5][0-9]{4})?(?:/[!-\"$-~]{0,500})?"

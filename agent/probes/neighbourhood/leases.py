@@ -1,0 +1,155 @@
+"""What a DHCP server gave, as the machine's DHCP clients keep it in files; and how they write routes.
+
+It reads the files of systemd-networkd and of dhclient, bounded, and believes none of them: a lease counts
+only for an interface that holds its address now. NetworkManager's are asked over D-Bus.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from agent.posture.facts.network import Route
+from agent.probes.neighbourhood.around import Around
+
+
+class LeaseError(ValueError):
+    """A lease that is not written as its client writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An interface's address, the server that gave it, and the routes that it asked for (options 121 and 249)."""
+
+    interface: str
+    address: IPv4Address
+    server: IPv4Address | None
+    routes: tuple[Route, ...]
+
+
+def read_leases(root: Path, around: Around) -> tuple[Lease, ...]:
+    """Read the leases of the links that are up; one that cannot be read is none."""
+    found = [*_read_networkd(root / NETWORKD, around)]
+    for folder, pattern in DHCLIENT:
+        files = sorted((root / folder).glob(pattern))[:MOST_FILES]
+        found += [lease for file in files for lease in read_dhclient(_read_tail(file))]
+    return tuple(lease for lease in found if around.holds(lease.interface, lease.address))
+
+
+def read_networkd(interface: str, text: str) -> Lease:
+    """Read a lease of systemd-networkd: `KEY=value` lines; raise `LeaseError`."""
+    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    pairs = " ".join(fields.get(key, "") for key in ("CLASSLESS_ROUTES", "ROUTES")).replace(",", " ")
+    return lease(interface, fields.get("ADDRESS", ""), fields.get("SERVER_ADDRESS"), written_routes(pairs))
+
+
+def read_dhclient(text: str) -> tuple[Lease, ...]:
+    """Read a file of dhclient: the last lease of each interface counts."""
+    leases = {}
+    for block in LEASE.findall(text):
+        fields = dict(FIELD.findall(block))
+        try:
+            read = _read_block(fields)
+        except LeaseError:
+            continue
+        leases[read.interface] = read
+    return tuple(leases.values())
+
+
+def lease(interface: str, address: str, server: str | None, routes: "Ways") -> Lease:
+    """Put a lease together from texts; raise `LeaseError`."""
+    try:
+        given, by = IPv4Address(address), IPv4Address(server) if server else None
+    except ValueError as error:
+        raise LeaseError("an address is none") from error
+    return Lease(interface, given, by, tuple(Route(interface, prefix, via, pushed=True) for prefix, via in routes))
+
+
+def written_routes(text: str) -> "Ways":
+    """Read `10.20.0.0/16 192.168.1.1 ...`; raise `LeaseError`."""
+    words = text.split()
+    try:
+        found = [
+            (IPv4Network(prefix, strict=False), IPv4Address(via))
+            for prefix, via in zip(words[0::2], words[1::2], strict=True)
+        ]
+    except ValueError as error:
+        raise LeaseError("the routes are not pairs of a prefix and a router") from error
+    return tuple((prefix, via if int(via) else None) for prefix, via in found)
+
+
+def packed_routes(octets: bytes) -> "Ways":
+    """Read the bytes of option 121 or 249 (RFC 3442); raise `LeaseError`.
+
+    Each route is the prefix's length, as many bytes of the prefix as that needs, and the router.
+    """
+    found: list[tuple[IPv4Network, IPv4Address | None]] = []
+    while octets:
+        bits = octets[0]
+        if bits > LONGEST_PREFIX:
+            raise LeaseError(f"a prefix of {bits} bits")
+        router_at = 1 + (bits + 7) // 8
+        prefix, router = octets[1:router_at], octets[router_at : router_at + 4]
+        if len(router) < ADDRESS_BYTES:
+            raise LeaseError("a route is cut off")
+        network = IPv4Network((prefix.ljust(ADDRESS_BYTES, b"\0"), bits), strict=False)
+        found.append((network, IPv4Address(router) if any(router) else None))
+        octets = octets[router_at + ADDRESS_BYTES :]
+    return tuple(found)
+
+
+def counted_routes(text: str) -> "Ways":
+    """Read the bytes of the option as numbers, `16,10,20,192,168,1,1` or `10:a:14:c0:a8:1:1`; raise `LeaseError`."""
+    base = 16 if ":" in text else 10
+    try:
+        return packed_routes(bytes(int(number, base) for number in re.split(r"[,:\s]+", text.strip()) if number))
+    except ValueError as error:
+        raise LeaseError("the option's bytes are none") from error
+
+
+def _read_block(fields: Mapping[str, str]) -> Lease:
+    routes = [way for key in ROUTES_OF_DHCLIENT for way in counted_routes(fields.get(key, ""))]
+    return lease(
+        fields.get("interface", "").strip('"'),
+        fields.get("fixed-address", ""),
+        fields.get("dhcp-server-identifier"),
+        tuple(routes),
+    )
+
+
+def _read_networkd(folder: Path, around: Around) -> Iterator[Lease]:
+    for link in around.links:
+        try:
+            yield read_networkd(link.name, _read_tail(folder / str(link.index)))
+        except LeaseError:
+            continue
+
+
+def _read_tail(file: Path) -> str:
+    """Read the end of a file, where the newest lease is; nothing where it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, opened.seek(0, 2) - LARGEST_FILE))
+            return opened.read(LARGEST_FILE).decode("ascii", "replace")
+    except OSError:
+        return ""
+
+
+Ways = tuple[tuple[IPv4Network, IPv4Address | None], ...]
+
+# Fixed by RFC 3442, by systemd and by dhclient.
+ADDRESS_BYTES, LONGEST_PREFIX = 4, 32
+NETWORKD = "run/systemd/netif/leases"
+DHCLIENT = (
+    ("var/lib/dhcp", "dhclient*.leases"),
+    ("var/lib/dhclient", "dhclient*.leases"),
+    ("var/lib/NetworkManager", "dhclient-*.lease"),
+)
+LEASE = re.compile(r"^lease \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)  # values are on one line, so only the end is "}"
+FIELD = re.compile(r"^ *(?:option )?([a-z0-9-]+) ([^;\n]*);", re.MULTILINE)
+ROUTES_OF_DHCLIENT = ("rfc3442-classless-static-routes", "unknown-121", "ms-classless-static-routes", "unknown-249")
+
+# Our choices.
+LARGEST_FILE = 256 << 10
+MOST_FILES = 64
