@@ -265,20 +265,22 @@ class EmergencyClosed:
 
 @dataclass(frozen=True, slots=True)
 class PolicyAccepted:
-    """A policy came into force."""
+    """A policy came into force; `sha256` is of its files together, `signed` whether a trusted key signed them."""
 
     name: ClassVar[str] = "policy-accepted"
     serial: int
     sha256: Digest
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRefused:
-    """A policy was refused; the last good one, if any, stays."""
+    """A policy was refused, for the reason that `why` names; the last good one, if any, stays."""
 
     name: ClassVar[str] = "policy-refused"
     sha256: Digest
     errors: int
+    why: Code = "invalid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,47 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
             "ポリシーの再配布が必要です。ヘルプデスクに連絡してください。",
         ),
     ),
+    "policy.unsigned": (
+        "policy",
+        Words(
+            "The policy on this computer is not signed as the hospital demands.",
+            "このパソコンのポリシーに、病院の有効な署名がありません。",
+        ),
+        Words(
+            "Call the help desk: it must be deployed again.",
+            "ポリシーの再配布が必要です。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "policy.older": (
+        "policy",
+        Words(
+            "The policy is older than one that this computer has had, or was changed without a new number.",
+            "ポリシーが以前のものより古いか、通し番号を変えずに変更されています。",
+        ),
+        Words(
+            "Call the help desk: the present policy must be deployed.",
+            "最新のポリシーの配布が必要です。ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "policy.early": (
+        "policy",
+        Words(
+            "The policy is not valid yet, or this computer's clock is wrong.",
+            "ポリシーがまだ有効になっていないか、このパソコンの時計がずれています。",
+        ),
+        Words(
+            "Check the date and time; if they are right, call the help desk.",
+            "日付と時刻を確認してください。正しい場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "policy.kept": (
+        "policy",
+        Words(
+            "A newer policy could not be used, so the one before it stays in force.",
+            "新しいポリシーを適用できなかったため、以前のポリシーを引き続き使用しています。",
+        ),
+        Words("You can go on working; tell the help desk.", "このまま利用できますが、ヘルプデスクに連絡してください。"),
+    ),
     "site.unknown": (
         "policy",
         Words("The policy names no such site.", "指定された接続先はポリシーにありません。"),
@@ -316,6 +357,44 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
         Words(
             "Run 'sekisho status' to see which; to change the site, disconnect first.",
             "「sekisho status」で状態を確認してください。接続先を変更する場合は、先に切断してください。",
+        ),
+    ),
+    "emergency.off": (
+        "policy",
+        Words(
+            "The policy allows no emergency connection to this site.",
+            "この接続先では、緊急時の接続がポリシーで認められていません。",
+        ),
+        Words(
+            "Follow what 'sekisho why' tells, or call the help desk.",
+            "「sekisho why」に表示される対応を行うか、ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "emergency.denied": (
+        "policy",
+        Words("You may not open an emergency connection.", "あなたには緊急時の接続を行う権限がありません。"),
+        Words(
+            "Ask a colleague who may, or call the help desk.",
+            "権限のある人に依頼するか、ヘルプデスクに連絡してください。",
+        ),
+    ),
+    "emergency.reason": (
+        "policy",
+        Words("The policy knows no such reason for an emergency.", "指定された緊急時の理由はポリシーにありません。"),
+        Words(
+            "Run 'sekisho status' to see the reasons, then try again.",
+            "「sekisho status」で理由の一覧を確認して、もう一度実行してください。",
+        ),
+    ),
+    "emergency.over": (
+        "policy",
+        Words(
+            "The time of the emergency connection is over, so it was closed.",
+            "緊急時の接続は制限時間に達したため、終了しました。",
+        ),
+        Words(
+            "If the emergency goes on, ask for it again; else do what 'sekisho why' told before.",
+            "緊急事態が続いている場合は、もう一度緊急時の接続を行ってください。それ以外の場合は、パソコンの問題を解消してから接続してください。",
         ),
     ),
     "withdrawn": (

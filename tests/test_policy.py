@@ -41,6 +41,7 @@ def at(boot: float) -> Context:
 
 NAME_THEM = "name the hospital's own networks"
 WHOLE_PATH = "write the whole path of a file, from '/' on, without '..'"
+INSTANT = "write a date and time with its distance from UTC, such as 2026-11-30T09:00:00+09:00"
 TURNING = "a mark that turns the writing direction"
 TOO_BIG = f"1:1: the file has {LARGEST_TEXT + 1} bytes; {LARGEST_TEXT} are the most that is read"
 
@@ -78,6 +79,11 @@ def test_the_shortest_policy_has_strict_defaults():
     assert (site.timers.rekey_child, site.timers.rekey_ike, site.timers.liveness) == (3600.0, 14400.0, 10.0)
     for check in ("apps.unapproved", "apps.forbidden", "wifi.trust"):
         assert read.rule(check) == Rule(Response.REFUSE, Response.REFUSE, Cut.NOW, 60.0, 300.0)
+
+
+def test_an_instant_is_the_same_wherever_it_is_written():
+    for written in ("2026-11-30T09:00:00+09:00", "2026-11-30T00:00:00Z", "2026-11-29 19:00-05:00"):
+        assert load(with_line(f"not_before: {written}")).not_before == 1_795_996_800.0
 
 
 def test_nobody_but_the_administrator_controls_it_unless_the_policy_says_so():
@@ -196,6 +202,9 @@ apps: {users: people, approved: {paths: /home/x/*}, forbidden: [{title: a}, b]}
         ("office_hours: {days: [mo]}", "10:23: 'mo' is none of mon, tue, wed, thu, fri, sat, sun; did you mean 'mon'?"),
         ("checks: {wifi.trust: {grace: 181d}}", "10:30: 'checks.wifi.trust.grace' must be at most 15552000"),
         ("checks: {wifi.trust: {shadow: 1}}", "10:31: write true or false for 'checks.wifi.trust.shadow'"),
+        ("not_before: 2026-11-30T09:00:00", f"10:13: {INSTANT}; this is '2026-11-30T09:00:00'"),
+        ("not_before: soon", f"10:13: {INSTANT}; this is 'soon'"),
+        ("not_before: 0001-01-01T00:00:00+14:00", f"10:13: {INSTANT}; this is '0001-01-01T00:00:00+14:00'"),
         ("language: de", "10:11: 'de' is none of en, ja"),
         ("<<: {a: b}", "10:1: the policy has no key '<<'"),
         ("serial: 8", "10:1: the key 'serial' stands here a second time; the first is on line 1"),

@@ -124,11 +124,12 @@ FIELDS: Mapping[str, Words] = {
     "ike_suite": Words("key exchange in use", "鍵交換方式"),
     "esp_suite": Words("encryption in use", "暗号化方式"),
     "handshake_ms": Words("how long the handshake took", "ハンドシェイクの所要時間"),
-    "why": Words("why it ended", "終了理由"),
+    "why": Words("why", "理由"),
     "seconds": Words("how long it was open", "接続時間"),
     "bytes_in": Words("bytes received", "受信バイト数"),
     "bytes_out": Words("bytes sent", "送信バイト数"),
     "serial": Words("policy's serial number", "ポリシーの通し番号"),
+    "signed": Words("whether the hospital signed it", "病院の署名の有無"),
     "errors": Words("number of errors", "エラー数"),
     "code": Words("code of the problem", "問題のコード"),
 }

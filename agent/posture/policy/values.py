@@ -6,6 +6,7 @@ Pure: a path is only text here, and a name is never looked up.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 
@@ -206,6 +207,21 @@ def _time_of_day(value: object) -> float:
     return int(hours) * 3600.0 + int(minutes) * 60.0
 
 
+def _instant(value: object) -> float:
+    """An instant as seconds since 1970."""
+    text = _string(value, "a date and time such as 2026-11-30T09:00:00+09:00")
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise ValueError("which 9 o'clock?")
+        return instant.timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            "write a date and time with its distance from UTC, such as 2026-11-30T09:00:00+09:00; "
+            f"this is {quote(text)!r}"
+        ) from error
+
+
 def _ssid(value: object) -> bytes:
     """A network's name as it is shown, or `hex:` and its bytes."""
     text = _string(value, "the name of a wireless network")
@@ -271,6 +287,11 @@ Seconds = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,7}[smhd]?$"}]}
     ),
+]
+Instant = Annotated[
+    float,
+    PlainValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "description": "a date and time, with its offset"}),
 ]
 TimeOfDay = Annotated[
     float, PlainValidator(_time_of_day), _as_text("a time of day, 09:00", pattern="^[0-9]{1,2}:[0-9]{2}$")
