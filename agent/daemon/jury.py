@@ -1,39 +1,43 @@
 """Applies the policy in force to what was seen, for one user; the rules are the policy's."""
 
-import pwd
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Never, cast
 
-from agent.posture.facts import Facts
+from agent.daemon.roll import ask_name_service
+from agent.posture.facts import Facts, Unseen
 from agent.posture.moment import Moment
-from agent.posture.policy import Context, Policy, hashes_all, judge, judged_uids, rests_on
-from agent.posture.policy.rules import DEFAULT_RULES
-from agent.posture.verdict import Fact, Verdict
+from agent.posture.policy import Context, Policy, hashes_all, judge, judged_uids, oldest_lists, rests_on
+from agent.posture.policy.rules import CheckId
+from agent.posture.policy.values import UidOf
+from agent.posture.verdict import Fact, Response, Verdict
 from agent.probes.client import Scope
-from agent.probes.codec import LONGEST_REQUEST, MOST_LISTED, encode_scope
+from agent.probes.codec import FACTS, LONGEST_REQUEST, MOST_LISTED, FactName, encode_scope
 from ike.config import Instant
 
 
 @dataclass(frozen=True, slots=True)
 class Jury:
-    """The policy, and the key that turns network names into pseudonyms."""
+    """The policy, the key that turns network names into pseudonyms, and who tells the number of a named user."""
 
     policy: Policy
     network_key: bytes = field(repr=False)
+    uid_of: UidOf = ask_name_service
 
     def may_ask(self, uid: int) -> bool:
         """Tell whether a user may control Sekisho; root always may."""
-        return uid == 0 or self.policy.control.users.include(uid, uid_of)
+        return uid == 0 or self.policy.control.users.include(uid, self.uid_of)
 
-    def scope(self, uid: int) -> Scope:
-        """Say whose programs to look at, and which to hash."""
+    def scope(self, uid: int | None = None) -> Scope:
+        """Say whose programs to look at, and which to hash, when this user asks, or while nobody does."""
         apps = self.policy.apps
         patterns = [file.path for file in apps.approved.files]
         patterns += [forbidden.path for forbidden in apps.forbidden if forbidden.path is not None]
         scope = Scope(
-            uids=judged_uids(self.policy, uid, uid_of),
+            uids=judged_uids(self.policy, uid, self.uid_of),
             hash="all" if hashes_all(self.policy) else "unowned",
+            origins=oldest_lists(self.policy),
             listed=tuple(pattern.text for pattern in patterns),
         )
         return scope if _fits(scope) else replace(scope, hash="all", listed=())
@@ -52,8 +56,24 @@ class Jury:
 
     @property
     def look_every(self) -> float:
-        """How often to look again, in seconds: before any fact gets too old to count."""
-        return min(LONGEST, *(self.policy.rule(check).max_age / 2 for check in DEFAULT_RULES))
+        """How often to look again, in seconds, at what may change unheard: before any of it is too old to count."""
+        return min(LONGEST, *(age / 2 for name, age in self._oldest().items() if name not in OWN_TIME))
+
+    @property
+    def ages(self) -> Mapping[FactName, float]:
+        """How old each fact of the laptop itself may be, in seconds; only those that a check in force needs."""
+        oldest = self._oldest()
+        return {name: oldest[name] for name in OWN_TIME if name in oldest}
+
+    def _oldest(self) -> dict[str, float]:
+        """Find which fact each check in force needs, by showing it facts that tell nothing but their names."""
+        told = rests_on(self.policy, NAMED, self._context(Instant(0.0, 0.0)))
+        oldest: dict[str, float] = {}
+        for code, fact in told.items():
+            rule = self.policy.rule(cast(CheckId, code))
+            if isinstance(fact, Unseen) and {rule.fail, rule.unknown} != {Response.OFF}:
+                oldest[fact.why] = min(rule.max_age, oldest.get(fact.why, rule.max_age))
+        return oldest
 
 
 def _fits(scope: Scope) -> bool:
@@ -61,13 +81,8 @@ def _fits(scope: Scope) -> bool:
     return len(scope.listed) <= MOST_LISTED and len(encode_scope(scope)) <= LONGEST_REQUEST
 
 
-def uid_of(name: str) -> int | None:
-    """Find a user of this machine; None for a name nobody has."""
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        return None
-
+OWN_TIME: tuple[FactName, ...] = tuple(name for name in FACTS if name != "programs")
+NAMED = Facts(**cast(Mapping[str, Never], {each.name: Unseen(each.name, 0.0) for each in fields(Facts)}))
 
 # Our choices, in seconds.
 LONGEST = 60.0

@@ -41,7 +41,8 @@ class ListedFile:
 class Unapproved:
     """Every program must be approved by its package, its place and content, or its content.
 
-    `packages` None approves every package; `known_origin` asks that a configured source offers it.
+    `packages` None approves every package; `known_origin` asks that a configured source offers it, and
+    `sources` that one of these does.
     Of a script and its interpreter both must be approved; to the interpreter any package will do.
     """
 
@@ -49,6 +50,7 @@ class Unapproved:
     help_desk: Words
     packages: frozenset[str] | None = None
     known_origin: bool = False
+    sources: frozenset[str] = frozenset()
     files: tuple[ListedFile, ...] = ()
     sha256: frozenset[str] = frozenset()
     paths: tuple[PathPattern, ...] = ()
@@ -99,9 +101,12 @@ class Unapproved:
     def _package_standing(self, package: Package | None, packages: frozenset[str] | None) -> Standing:
         if package is None or (packages is not None and _plain(package) not in packages):
             return Standing.STRANGE
-        if not self.known_origin or package.origin in KNOWN_ORIGINS:
+        if not self.known_origin:
             return Standing.APPROVED
-        return Standing.UNTOLD if package.origin in UNTOLD_ORIGINS else Standing.STRANGE
+        if package.origin in UNTOLD_ORIGINS:
+            return Standing.UNTOLD
+        from_approved = not self.sources or not self.sources.isdisjoint(package.sources)
+        return Standing.APPROVED if package.origin in KNOWN_ORIGINS and from_approved else Standing.STRANGE
 
     def _is_in_place(self, file: File) -> bool:
         """A listed place approves only what truly lies there, and only where none but root writes it."""
@@ -113,14 +118,17 @@ class Unapproved:
         names = _names(strange)
         seen = tell(ONE_STRANGER if len(names) == 1 else STRANGERS, count=str(len(names)), names=name_some(names))
         replaced = all(isinstance(file, Program) and file.replaced and only_root_writes(file.path) for file in strange)
-        remedy = tell(START_AGAIN if replaced else CLOSE_OR_ASK, help_desk=self.help_desk)
+        packed = all(APP_IMAGE.match(file.path) for file in strange)
+        remedy = tell(START_AGAIN if replaced else UNPACK if packed else CLOSE_OR_ASK, help_desk=self.help_desk)
         return Finding(self.check, Outcome.FAIL, seen, remedy, Who.YOU, _evidence(strange, programs))
 
     def _untold(self, untold: list[File], programs: Programs) -> Finding:
         names = _names(untold)
         seen = tell(NOT_TOLD, names=name_some(names))
-        remedy = tell(CALL, help_desk=self.help_desk)
-        return Finding(self.check, Outcome.UNKNOWN, seen, remedy, Who.IT, _evidence(untold, programs))
+        stale = all(file.package is not None and file.package.origin is Origin.LISTS_STALE for file in untold)
+        remedy = tell(ASK_SOURCES if stale else CALL, help_desk=self.help_desk)
+        who = Who.YOU if stale else Who.IT
+        return Finding(self.check, Outcome.UNKNOWN, seen, remedy, who, _evidence(untold, programs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +261,7 @@ def _seen(file: File) -> ProgramSeen:
 
 KNOWN_ORIGINS = frozenset({Origin.EXACT, Origin.NAME_ONLY})
 UNTOLD_ORIGINS = frozenset({Origin.LISTS_STALE, Origin.UNCHECKED})
+APP_IMAGE = re.compile(r"/tmp/\.mount_")  # noqa: S108 - where a packed file (AppImage) shows its content
 LONGEST_COMM = 15  # the kernel cuts a program's name there
 
 ALL_APPROVED = Words(
@@ -277,6 +286,17 @@ START_AGAIN = Words(
     "If it stays so, call {help_desk}.",
     "実行中に更新されたプログラムです。いったん終了して起動し直してから、もう一度接続してください。"
     "続く場合は{help_desk}に連絡してください。",
+)
+UNPACK = Words(
+    "It comes out of a packed file (AppImage), which cannot be examined: close it, then press Connect again. If your "
+    "work needs it, ask {help_desk} to install it for this computer.",
+    "中身を確認できない形式(AppImage)のプログラムです。終了してから、もう一度接続してください。"
+    "業務に必要な場合は、{help_desk}にこのパソコンへのインストールを依頼してください。",
+)
+ASK_SOURCES = Words(
+    "Open the software updater and let it check for updates, then press Connect again. "
+    "If it stays so, call {help_desk}.",
+    "ソフトウェアの更新画面で更新の有無を確認してから、もう一度接続してください。続く場合は{help_desk}に連絡してください。",
 )
 UNREADABLE = Words(
     "{count} running programs could not be examined.", "実行中のプログラムのうち{count}件を確認できませんでした。"

@@ -1,6 +1,14 @@
 """The hospital's policy: its text, its sections, and what it makes of facts. It reads no file."""
 
-from agent.posture.policy.judging import Context, hashes_all, judge, judged_uids, looks_at_programs, rests_on
+from agent.posture.policy.judging import (
+    Context,
+    hashes_all,
+    judge,
+    judged_uids,
+    looks_at_programs,
+    oldest_lists,
+    rests_on,
+)
 from agent.posture.policy.layers import Source
 from agent.posture.policy.loading import Layered, PolicyError, PolicyErrors, load, load_layers, schema
 from agent.posture.policy.model import Policy
@@ -21,6 +29,7 @@ __all__ = [
     "load",
     "load_layers",
     "looks_at_programs",
+    "oldest_lists",
     "rests_on",
     "schema",
 ]

@@ -11,6 +11,7 @@ from agent.posture.policy.values import (
     PackageName,
     Packages,
     Pattern,
+    Seconds,
     SystemPattern,
     Text,
     Users,
@@ -32,11 +33,22 @@ class Approved(Section):
     origin: Annotated[
         Literal["any", "known"], Field(description="'known': only packages that a configured source offers")
     ] = "any"
+    sources: Annotated[
+        tuple[Text, ...],
+        OneOrMore,
+        Field(max_length=64, description="only packages of these sources, by the Origin that each names itself"),
+    ] = ()
+    lists: Annotated[Seconds, Field(ge=3600, description="how old what the sources offer may be")] = 2_592_000.0
     files: Annotated[tuple[ApprovedFile, ...], Field(max_length=4096)] = ()
     sha256: Annotated[
         tuple[Digest, ...], OneOrMore, Field(max_length=4096, description="content, wherever it lies")
     ] = ()
     paths: Annotated[tuple[SystemPattern, ...], OneOrMore, Field(max_length=256)] = ()
+
+    @property
+    def asks_for_origins(self) -> bool:
+        """Whether a package must come from a configured source."""
+        return self.origin == "known" or bool(self.sources)
 
 
 class Forbidden(Section):

@@ -64,6 +64,12 @@ def hashes_all(policy: Policy) -> bool:
     )
 
 
+def oldest_lists(policy: Policy) -> float | None:
+    """Tell how old, in seconds, the lists may be that tell where packages come from; None where no rule asks."""
+    approved = policy.apps.approved
+    return approved.lists if approved.asks_for_origins else None
+
+
 def looks_at_programs(policy: Policy) -> bool:
     """Tell whether any check in force needs the programs at all."""
     rules = (policy.rule("apps.unapproved"), policy.rule("apps.forbidden"))
@@ -90,7 +96,8 @@ def _unapproved(policy: Policy, help_desk: Words) -> Unapproved:
     return Unapproved(
         help_desk=help_desk,
         packages=approved.packages,
-        known_origin=approved.origin == "known",
+        known_origin=approved.asks_for_origins,
+        sources=frozenset(approved.sources),
         files=tuple(ListedFile(file.path, frozenset(file.sha256)) for file in approved.files),
         sha256=frozenset(approved.sha256),
         paths=approved.paths,
