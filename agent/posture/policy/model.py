@@ -10,10 +10,11 @@ from pydantic import Field, StrictInt
 
 from agent.posture.policy.apps import Apps
 from agent.posture.policy.emergency import Emergency
+from agent.posture.policy.network import Network
 from agent.posture.policy.rules import DEFAULT_RULES, CheckId, CheckRule, Section
 from agent.posture.policy.schedule import OfficeHours
 from agent.posture.policy.sites import Site
-from agent.posture.policy.values import SiteName, Text, Users, UsersValue
+from agent.posture.policy.values import Instant, SiteName, Text, Users, UsersValue
 from agent.posture.policy.wifi import Wifi
 from agent.posture.verdict import Rule
 from agent.words import Language
@@ -37,6 +38,7 @@ class Policy(Section):
     """What a hospital decides about its laptops."""
 
     serial: Annotated[StrictInt, Field(ge=1, le=2**53, description="grows with every change")]
+    not_before: Annotated[Instant | None, Field(description="refused by a laptop until then")] = None
     language: Annotated[Language, Field(description="language for people who chose none")] = "ja"
     help_desk: HelpDesk
     control: Control = Control()
@@ -45,9 +47,11 @@ class Policy(Section):
     ] = "enforce"
     office_hours: OfficeHours = OfficeHours()
     sites: Annotated[dict[SiteName, Site], Field(min_length=1, max_length=64)]
+    emergency: Annotated[Emergency | None, Field(description="default: nothing is ever passed over")] = None
     checks: dict[CheckId, CheckRule] = Field(default_factory=dict)
     apps: Apps = Apps()
     wifi: Wifi = Wifi()
+    network: Network = Network()
 
     def rule(self, check: CheckId) -> Rule:
         """Give what is done about a check: what is written, and its default for the rest."""
