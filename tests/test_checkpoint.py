@@ -26,7 +26,6 @@ from agent.posture.facts import Facts, Grade, Links, Observed, Program, Programs
 from agent.posture.policy import Site, load
 from agent.posture.verdict import Finding
 from agent.probes.client import LookLost, Scope
-from agent.probes.wifi import NetworkManager
 from agent.problems import Trouble, problem
 from ike.config import Instant
 from ike.effects import Summary
@@ -51,7 +50,7 @@ class StandInLookout(Lookout):
     """Answers a look with the programs in `running` as soon as it may; `change` tells a watcher of others."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(Path("/nonexistent"), NetworkManager())
+        super().__init__(Path("/nonexistent"), ())
         self.clock = clock
         self.running: tuple[str, ...] = ()
         self.missed = ""

@@ -183,6 +183,7 @@ class Checkpoint:
 
     async def _look(self, look: gate.Look) -> None:
         scope = self.jury.scope(look.uid)
+        self._lookout.mind(self.jury.ages)
         try:
             await self._lookout.look(scope)
         except LookLost as lost:

@@ -57,7 +57,7 @@ class Jury:
     @property
     def look_every(self) -> float:
         """How often to look again, in seconds, at what may change unheard: before any of it is too old to count."""
-        return min(LONGEST, *(age / 2 for name, age in self._oldest().items() if name not in OWN_TIME))
+        return min([LONGEST, *(age / 2 for name, age in self._oldest().items() if name not in OWN_TIME)])
 
     @property
     def ages(self) -> Mapping[FactName, float]:
@@ -74,6 +74,12 @@ class Jury:
             if isinstance(fact, Unseen) and {rule.fail, rule.unknown} != {Response.OFF}:
                 oldest[fact.why] = min(rule.max_age, oldest.get(fact.why, rule.max_age))
         return oldest
+
+
+def named_users(policy: Policy) -> frozenset[str]:
+    """List the names of users in a policy, whose numbers somebody must tell."""
+    named = (*policy.control.users.names, *policy.apps.users.names)
+    return frozenset(name for name in named if isinstance(name, str))
 
 
 def _fits(scope: Scope) -> bool:

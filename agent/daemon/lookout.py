@@ -1,22 +1,22 @@
 """Keeps what was last seen of the machine, looks when asked, and tells each change while a site is open.
 
-It judges nothing; a helper or a network service that is gone is told, never papered over.
+It judges nothing; a helper or a source that is gone is told, never papered over.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Never, cast
 
 from agent.boot_clock import boot_clock
-from agent.posture.facts import Facts, Links, Observed, Program, Programs, Security, Unseen
+from agent.daemon.rounds import Rounds
+from agent.daemon.sources import Source
+from agent.posture.facts import Facts, Observed, Program, Programs, Unseen
 from agent.probes.client import LookClient, LookedAgain, LookLost, Missed, Pushed, Scope, Started
-from agent.probes.wifi import NetworkManager
-
-Seen = TypeVar("Seen", Observed[Programs] | Unseen, Observed[Links] | Unseen)
+from agent.probes.codec import FactName, Seen
 
 log = logging.getLogger(__name__)
 
@@ -38,31 +38,38 @@ class Watcher:
 
 
 class Lookout:
-    """The daemon's eyes: programs through the look helper, links through NetworkManager."""
+    """The daemon's eyes: programs and the laptop itself through the look helper, the rest through its sources."""
 
-    def __init__(self, look_socket: Path, links: NetworkManager) -> None:
+    def __init__(self, look_socket: Path, sources: Sequence[Source]) -> None:
         self._look_socket = look_socket
-        self._links = links
+        self._sources = tuple(sources)
+        self._rounds = Rounds(look_socket, self._renewed)
         self._watcher: Watcher | None = None
         self._client: LookClient | None = None
-        self._programs: Observed[Programs] | Unseen = NOTHING_SEEN
-        self._reachable: Observed[Links] | Unseen = NOTHING_SEEN
+        self._facts = Facts()
+        self._scope = Scope(frozenset())
         self._looking = asyncio.Lock()
         self._glancing = asyncio.Lock()
         self._heard_meanwhile: list[Pushed] = []
         self._changed = asyncio.Event()
+        self._looked_at = 0.0
         self._started = 0
-        self._crowded = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._hearing: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
 
     @property
     def facts(self) -> Facts:
         """What was last seen."""
-        return Facts(self._programs, self._reachable)
+        return updated(self._facts, self._rounds.seen(self._scope))
 
-    async def warm_up(self) -> None:
-        """Connect to the helper ahead of the first request; if that fails, the request will tell."""
+    def mind(self, ages: Mapping[FactName, float]) -> None:
+        """Keep these facts of the laptop itself from now on, none older than so many seconds when it is judged."""
+        self._rounds.mind(ages)
+
+    async def warm_up(self, scope: Scope) -> None:
+        """Connect to the helper ahead of the first request and begin what is slow; the request will tell what fails."""
+        self._rounds.begin(scope)
         try:
             async with self._looking:
                 await self._connected()
@@ -71,26 +78,20 @@ class Lookout:
 
     async def look(self, scope: Scope) -> Facts:
         """Look at everything now; raise `LookLost` when there is no helper to look."""
-        async with self._looking:
-            client = await self._connected()
-            self._heard_meanwhile = []
-            programs, reachable = await asyncio.gather(_look_at_programs(client, scope), self._links.read())
-            for pushed in self._heard_meanwhile:  # it may be newer than the answer that it overtook
-                programs = merged(programs, pushed)
-            self._programs = programs
-            self._started = 0
-            self._crowded.clear()
-            self._reachable = newer(self._reachable, reachable)
+        self._scope = scope
+        await asyncio.gather(self._look(scope), self._rounds.visit(scope))
         return self.facts
 
     async def glance(self, scope: Scope) -> Glance:
-        """Look once by a connection of its own: whatever is kept and watched, and for whom, stays as it is."""
+        """Look once by connections of its own: whatever is kept and watched, and for whom, stays as it is."""
         async with self._glancing:  # one at a time, for the helper serves few
-            (programs, lost), reachable = await asyncio.gather(self._glance(scope), self._links.read())
-        return Glance(Facts(programs, reachable), lost)
+            looking = asyncio.gather(self._glance(scope), self._read_sources(), self._rounds.visit(scope))
+            (programs, lost), told, _ = await looking
+        facts = updated(Facts(), {**told, **self._rounds.seen(scope), "programs": programs})
+        return Glance(facts, lost)
 
     def watch(self, scope: Scope, every: float, watcher: Watcher) -> None:
-        """Tell each change from now on, and look again at everything `every` so many seconds."""
+        """Tell each change from now on, and look again at what may change unheard `every` so many seconds."""
         self._stop_telling()
         self._watcher = watcher
         if self._client is None:
@@ -98,9 +99,10 @@ class Lookout:
             return
         self._changed.clear()
         self._watching = [
-            self._begin(self._tell()),
+            self._begin(self._tell(every)),
             self._begin(self._look_again(scope, every)),
-            self._begin(self._watch_links()),
+            self._begin(self._rounds.watch(scope)),
+            *(self._begin(self._follow(source)) for source in self._sources),
         ]
 
     def rest(self) -> None:
@@ -118,9 +120,28 @@ class Lookout:
     async def close(self) -> None:
         """Hang up on everybody."""
         self.rest()
+        await self._rounds.close()
         if self._client is not None:
             await self._client.close()
-        await self._links.close()
+        for source in self._sources:
+            await source.close()
+
+    async def _look(self, scope: Scope) -> None:
+        """Look at all but the laptop itself."""
+        async with self._looking:
+            client = await self._connected()
+            self._heard_meanwhile = []
+            programs, told = await asyncio.gather(_look_at_programs(client, scope), self._read_sources())
+            for pushed in self._heard_meanwhile:  # it may be newer than the answer that it overtook
+                programs = merged(programs, pushed)
+            self._facts = replace(updated(self._facts, told), programs=programs)
+            self._looked_at = boot_clock()
+            self._started = 0
+            self._hurry.clear()
+
+    async def _read_sources(self) -> dict[str, Seen]:
+        told = await asyncio.gather(*(source.read() for source in self._sources))
+        return {name: fact for facts in told for name, fact in facts.items()}
 
     async def _glance(self, scope: Scope) -> tuple[Observed[Programs] | Unseen, str | None]:
         try:
@@ -166,7 +187,7 @@ class Lookout:
             async for pushed in client.events():
                 if self._looking.locked():
                     self._heard_meanwhile.append(pushed)
-                self._programs = merged(self._programs, pushed)
+                self._facts = replace(self._facts, programs=merged(self._facts.programs, pushed))
                 self._count(pushed)
                 self._changed.set()
         finally:
@@ -177,20 +198,30 @@ class Lookout:
         """Ask for a new look when many have started, for only a look tells which of them have ended."""
         self._started += isinstance(pushed, Started)
         if self._started >= CROWD:
-            self._crowded.set()
+            self._hurry.set()
 
-    async def _tell(self) -> None:
+    def _renewed(self) -> None:
+        self._changed.set()
+
+    async def _tell(self, every: float) -> None:
+        """Tell a change at once, and those that follow it in an instant together."""
         while True:
             await self._changed.wait()
             self._changed.clear()
+            if (
+                boot_clock() - self._looked_at > OVERDUE * every
+            ):  # the computer slept: what is known may be of yesterday
+                self._hurry.set()
+                continue
             if self._watcher is not None:
                 self._watcher.changed(self.facts)
+            await asyncio.sleep(INSTANT)
 
     async def _look_again(self, scope: Scope, every: float) -> None:
         while True:
             await self._due(every)
             try:
-                await self.look(scope)
+                await self._look(scope)
             except asyncio.CancelledError:
                 if self._watcher is None:  # it could not rest under this look
                     self.rest()
@@ -198,20 +229,19 @@ class Lookout:
             self._changed.set()
 
     async def _due(self, every: float) -> None:
-        """Wait for the next look: by the boot clock, which goes on while the computer sleeps, or less in a crowd."""
+        """Wait for the next look: by the boot clock, which goes on while the computer sleeps, or less in a hurry."""
         until = boot_clock() + every
-        while (left := until - boot_clock()) > 0 and not self._crowded.is_set():
+        while (left := until - boot_clock()) > 0 and not self._hurry.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LONGEST_NAP)):
-                    await self._crowded.wait()
+                    await self._hurry.wait()
 
-    async def _watch_links(self) -> None:
-        async for reachable in self._links.watch():
-            if uncertain(reachable):  # a laptop that roams belongs to no access point for a moment
-                await asyncio.sleep(SETTLE)
-                reachable = await self._links.read()
-            self._reachable = newer(self._reachable, reachable)
-            self._changed.set()
+    async def _follow(self, source: Source) -> None:
+        async with aclosing(source.watch()) as news:
+            async for told in news:
+                self._facts = updated(self._facts, told)
+                self._changed.set()
+        raise LookLost(f"nobody watches {', '.join(sorted(source.facts))} any more")
 
 
 async def _look_at_programs(client: LookClient, scope: Scope) -> Observed[Programs] | Unseen:
@@ -221,22 +251,16 @@ async def _look_at_programs(client: LookClient, scope: Scope) -> Observed[Progra
 def merged(programs: Observed[Programs] | Unseen, pushed: Pushed) -> Observed[Programs] | Unseen:
     """Add what was pushed to what was seen, unless the look is the newer of the two."""
     if isinstance(pushed, LookedAgain):
-        return newer(programs, pushed.programs)
+        return pushed.programs if pushed.programs.at >= programs.at else programs
     if isinstance(programs, Unseen) or pushed.at < programs.at:
         return programs
     return replace(programs, value=_added(programs.value, pushed))
 
 
-def newer(known: Seen, told: Seen) -> Seen:
-    """Choose the later of two looks, for their answers may overtake each other."""
-    return told if told.at >= known.at else known
-
-
-def uncertain(reachable: Observed[Links] | Unseen) -> bool:
-    """Tell whether a look at the links leaves open what protects them."""
-    if isinstance(reachable, Unseen):
-        return True
-    return any(network.security is Security.UNKNOWN for network in reachable.value.wireless)
+def updated(facts: Facts, told: Mapping[str, Seen]) -> Facts:
+    """Put in what was told, each fact by its name, unless what is known is the newer of the two."""
+    newer = {name: fact for name, fact in told.items() if fact.at >= cast(Seen, getattr(facts, name)).at}
+    return replace(facts, **cast(Mapping[str, Never], newer))
 
 
 def _added(seen: Programs, pushed: Started | Missed) -> Programs:
@@ -251,9 +275,8 @@ def _without(running: tuple[Program, ...], pid: int) -> tuple[Program, ...]:
     return tuple(program for program in running if program.pid != pid)
 
 
-NOTHING_SEEN = Unseen("nobody has looked yet", 0.0)
-
-# Our choices, in programs and in seconds.
+# Our choices: in programs, in times of what is between two looks, and in seconds.
 CROWD = 500
-SETTLE = 0.3
+OVERDUE = 2.0
+INSTANT = 0.01
 LONGEST_NAP = 1.0

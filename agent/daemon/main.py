@@ -20,13 +20,15 @@ from agent.control.server import SecondDaemonError, Server
 from agent.daemon.checkpoint import Checkpoint
 from agent.daemon.desk import Desk
 from agent.daemon.files import own_folder, read_private, why_unreadable
-from agent.daemon.jury import Jury
+from agent.daemon.jury import Jury, named_users
 from agent.daemon.lookout import Lookout
 from agent.daemon.passage import Machine
 from agent.daemon.policy_file import check_policy, read_policy
 from agent.daemon.records import Records
+from agent.daemon.roll import Roll
 from agent.daemon.secrecy import forbid_core_dumps
 from agent.daemon.settings import Settings, parse
+from agent.daemon.sources import LinksSource
 from agent.network.apply import Network
 from agent.network.errors import NetworkRefused
 from agent.probes.wifi import NetworkManager
@@ -93,12 +95,15 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
         desk.close_for(policy)
         yield
     else:
-        jury = Jury(policy, _network_key(settings.state / "network-key"))
+        roll = Roll()
+        await roll.learn(named_users(policy))
+        jury = Jury(policy, _network_key(settings.state / "network-key"), roll.uid_of)
         machine = Machine(_clock, os.urandom, network, settings.resolv_conf)
-        lookout = Lookout(settings.look, NetworkManager(settings.system_bus))
+        lookout = Lookout(settings.look, (LinksSource(NetworkManager(settings.system_bus)),))
         checkpoint = Checkpoint(jury, machine, records, lookout)
         desk.open_for(checkpoint)
-        await lookout.warm_up()
+        lookout.mind(jury.ages)
+        await lookout.warm_up(jury.scope())
         yield
         desk.close_for(problem("stopping"))
         await checkpoint.closed()

@@ -51,9 +51,9 @@ def rests_on(policy: Policy, facts: Facts, context: Context) -> Mapping[str, Fac
     return {check.check: check.needs(facts) for _, check in _checks(policy, context)}
 
 
-def judged_uids(policy: Policy, asking: int, uid_of: UidOf) -> frozenset[int]:
-    """Tell whose programs are to be looked at: the policy's users that exist, else the one who asks."""
-    return policy.apps.users.uids(uid_of) or frozenset({asking})
+def judged_uids(policy: Policy, asking: int | None, uid_of: UidOf) -> frozenset[int]:
+    """Tell whose programs are to be looked at: the policy's users that exist, else the one who asks, if anybody."""
+    return policy.apps.users.uids(uid_of) or frozenset(() if asking is None else (asking,))
 
 
 def hashes_all(policy: Policy) -> bool:
