@@ -143,7 +143,7 @@ def _read_list(path: Path, names: set[bytes], source: Source) -> Iterator[tuple[
 
 def _stanzas(path: Path) -> Iterator[bytes]:
     """Stream a list by its paragraphs, whatever it is packed by."""
-    with path.open("rb") as packed, OPENERS.get(path.suffix, _as_it_is)(packed) as file:
+    with path.open("rb") as packed, _unpack(path, packed) as file:
         left, total = b"", 0
         while piece := file.read(PIECE):
             total += len(piece)
@@ -152,6 +152,14 @@ def _stanzas(path: Path) -> Iterator[bytes]:
                 raise ValueError("this is no list of packages")
             yield from stanzas
         yield left + b"\n"
+
+
+def _unpack(path: Path, packed: BinaryIO) -> BinaryIO:
+    found = LIST.search(path.name)
+    opener = OPENERS.get(found[1]) if found else None
+    if opener is None:
+        raise ValueError("this way of packing is not known")
+    return opener(packed)
 
 
 def _as_it_is(file: BinaryIO) -> BinaryIO:
@@ -180,7 +188,7 @@ def _text(value: bytes) -> str:
 
 # Fixed by apt and by Debian's repository format.
 LISTS = Path("var/lib/apt/lists")
-LIST = re.compile(r"_Packages(?:\.[a-z0-9]+)?$")
+LIST = re.compile(r"_Packages((?:\.[a-z0-9]+)?)$")
 INLINE_SIGNED = "_InRelease"
 RELEASES = ("_Release", INLINE_SIGNED)
 RELEASE_FIELD = re.compile(rb"^(Origin|Label|Suite|Codename|Date):(.*)$", re.MULTILINE)
@@ -190,6 +198,7 @@ OFFERED = (b"Version", b"Architecture", b"Installed-Size")
 DATE = re.compile(r"[A-Z][a-z]{2}, +(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) +(\d{1,2}):(\d{2}):(\d{2}) (?:UTC|GMT|Z|\+0000)")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 OPENERS: Mapping[str, Callable[[BinaryIO], BinaryIO]] = {
+    "": _as_it_is,
     ".lz4": _unlz4,
     ".gz": _ungzip,
     ".xz": _unxz,

@@ -116,14 +116,13 @@ def _index(paths: bytes, name: str, moved: Mapping[bytes, _Diversion], place: in
         if diversion is not None and diversion.by != name:
             path = diversion.to
         owners[hash(path)] = place
-    owners[hash(MAINTAINER_SCRIPTS + name.encode())] = place
+    owners[hash(SCRIPTS_OF + name.encode())] = place
 
 
 def _stand_for_script(path: bytes) -> bytes:
-    """Give what is indexed for a maintainer script: where it lies, with its package's name alone."""
-    name = path[len(MAINTAINER_SCRIPTS) :]
-    script = MAINTAINER_SCRIPT.fullmatch(name)
-    return path if script is None else MAINTAINER_SCRIPTS + script[1]
+    """Give what is indexed for all maintainer scripts of a package; no list names them."""
+    script = MAINTAINER_SCRIPT.fullmatch(path[len(MAINTAINER_SCRIPTS) :])
+    return path if script is None else SCRIPTS_OF + script[1]
 
 
 def _lies_something(root: Path, path: bytes) -> bool:
@@ -174,7 +173,8 @@ WANTED_FIELD = re.compile(rb"^(Package|Status|Version|Architecture|Installed-Siz
 MAINTAINER_SCRIPTS = b"/var/lib/dpkg/info/"
 MAINTAINER_SCRIPT = re.compile(rb"([^/:]+)(?::[^/.]+)?\.(?:preinst|postinst|prerm|postrm|config)")
 
-# Our choices: no program or script is run from these.
+# Our choices: what stands for a package's scripts is no path; no program or script is run from the last.
+SCRIPTS_OF = b"the scripts of "
 LARGEST_DATABASE_FILE = 64 << 20
 MOST_FORMER = 100_000
 NO_PROGRAMS = (
