@@ -79,8 +79,8 @@ class Hostile:
         if any(len(gateway.macs) > 1 for gateway in around.gateways):
             yield Sign("gateway-changed", OTHER_ROUTER, LEAVE_OR_JOIN_AGAIN)
         servers = Counter(server.interface for server in set(around.dhcp_servers))
-        if most := max(servers.values(), default=0) - 1:
-            yield Sign("dhcp-two", tell(SEVERAL_SERVERS, count=str(most + 1)), LEAVE)
+        if (most := max(servers.values(), default=0)) > 1:
+            yield Sign("dhcp-two", tell(SEVERAL_SERVERS, count=str(most)), LEAVE)
         if diverted := self._diverted(around):
             yield Sign("option-121", tell(DIVERTS, networks=_named(diverted)), LEAVE)
         if around.canary is Told.NO and around.portal is not Told.YES:  # a login page lies about every name
