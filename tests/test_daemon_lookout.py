@@ -4,16 +4,16 @@ The helper is a stand-in that speaks the real messages on a real socket; the lin
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from agent.daemon.lookout import CROWD, Lookout, Watcher, newer
+from agent.daemon.lookout import CROWD, Lookout, Watcher, updated
 from agent.posture.facts import Facts, Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
 from agent.probes.client import LookedAgain, LookLost, Missed, Scope, Started
-from agent.probes.codec import Looked, Ready, Said, decode_scope, encode
-from agent.probes.wifi import NetworkManager
+from agent.probes.codec import Looked, Ready, Said, Seen, decode_scope, encode
 
 SCOPE = Scope(frozenset({1000}))
 SECONDS = 10.0
@@ -24,7 +24,12 @@ def program(pid: int) -> Program:
 
 
 def looked(*pids: int, at: float) -> Looked:
-    return Looked(Observed(Programs(tuple(map(program, pids)), 0, 0), Grade.ROOT, "proc", at))
+    return Looked({"programs": Observed(Programs(tuple(map(program, pids)), 0, 0), Grade.ROOT, "proc", at)})
+
+
+def again(*pids: int, at: float) -> LookedAgain:
+    programs = looked(*pids, at=at).facts["programs"]
+    return LookedAgain(cast(Observed[Programs], programs))
 
 
 def links(at: float, security: Security = Security.WPA2_PSK) -> Observed[Links]:
@@ -61,27 +66,27 @@ class Helper:
         self._writer.close()
 
 
-class StandInLinks(NetworkManager):
-    """A stand-in for NetworkManager: `read` waits until it may, `watch` gives what it is told."""
+class StandInLinks:
+    """A stand-in for a source of links: `read` waits until it may, `watch` gives what it is told."""
+
+    facts = frozenset({"links"})
 
     def __init__(self, *seen: Observed[Links] | Unseen) -> None:
-        super().__init__()
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self.news: asyncio.Queue[Observed[Links] | Unseen | Exception] = asyncio.Queue()
+        self.news: asyncio.Queue[Observed[Links] | Unseen | Exception | None] = asyncio.Queue()
         self._seen = list(seen) or [links(1.0)]
 
-    async def read(self) -> Observed[Links] | Unseen:
+    async def read(self) -> Mapping[str, Seen]:
         seen = self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
         await self.may_read.wait()
-        return seen
+        return {"links": seen}
 
-    async def watch(self) -> AsyncGenerator[Observed[Links] | Unseen, None]:
-        while True:
-            news = await self.news.get()
+    async def watch(self) -> AsyncGenerator[Mapping[str, Seen], None]:
+        while (news := await self.news.get()) is not None:
             if isinstance(news, Exception):
                 raise news
-            yield news
+            yield {"links": news}
 
     async def close(self) -> None:
         """Nothing to leave."""
@@ -103,7 +108,7 @@ def play(folder: Path, helper: Helper, scene: Scene, *seen: Observed[Links] | Un
     async def run() -> None:
         server = await asyncio.start_unix_server(helper.meet, folder / "look")
         network = StandInLinks(*seen)
-        lookout = Lookout(folder / "look", network)
+        lookout = Lookout(folder / "look", (network,))
         try:
             async with asyncio.timeout(SECONDS):
                 await scene(lookout, helper, network)
@@ -136,8 +141,7 @@ def test_news_that_is_older_than_the_look_it_overtook_counts_for_nothing(tmp_pat
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
         assert pids(await lookout.look(SCOPE)) == [1]
 
-    old = LookedAgain(looked(7, at=8.0).programs)
-    play(tmp_path, Helper((old, Started(program(3), 9.0), looked(1, at=10.0))), scene)
+    play(tmp_path, Helper((again(7, at=8.0), Started(program(3), 9.0), looked(1, at=10.0))), scene)
 
 
 def test_an_old_answer_about_the_links_does_not_hide_a_newer_one(tmp_path: Path):
@@ -235,7 +239,7 @@ def test_a_listener_that_fails_is_told_of_a_loss(tmp_path: Path):
 def test_two_looks_at_once_share_one_helper_and_each_gets_its_own_answer(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
         _, first, second = await asyncio.gather(
-            lookout.warm_up(), lookout.look(SCOPE), lookout.look(Scope(frozenset()))
+            lookout.warm_up(SCOPE), lookout.look(SCOPE), lookout.look(Scope(frozenset()))
         )
         assert (pids(first), pids(second)) == ([1], [])
         assert [scope.uids for scope in helper.scopes] == [{1000}, set()]
@@ -318,10 +322,37 @@ def test_a_helper_that_cannot_see_programs_start_is_no_helper(tmp_path: Path):
 
 
 def test_the_later_of_two_looks_counts():
-    known: Observed[Links] | Unseen = links(2.0)
-    nothing: Observed[Links] | Unseen = Unseen("gone", 3.0)
-    assert newer(known, nothing) == nothing
-    assert newer(nothing, known) == nothing
+    nothing = Unseen("gone", 3.0)
+    assert updated(Facts(links=links(2.0)), {"links": nothing}) == Facts(links=nothing)
+    assert updated(Facts(links=nothing), {"links": links(2.0)}) == Facts(links=nothing)
+
+
+def test_a_source_that_ends_is_a_loss_and_never_silence(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 60.0, told.watcher)
+        network.news.put_nowait(None)
+        assert await told.losses.get() == "nobody watches links any more"
+
+    play(tmp_path, Helper((looked(1, at=10.0),)), scene)
+
+
+def test_after_a_long_sleep_a_start_is_not_judged_before_a_new_look(tmp_path: Path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("agent.daemon.lookout.boot_clock", lambda: now[0])
+
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Told()
+        await lookout.look(SCOPE)
+        lookout.watch(SCOPE, 10.0, told.watcher)
+        now[0] += 3600.0
+        helper.say(Started(program(2), now[0]))
+        facts = await told.facts.get()
+        assert pids(facts) == [1, 2]
+        assert facts.programs.at == now[0] + 1.0
+
+    play(tmp_path, Helper((looked(1, at=1000.0),), (looked(1, 2, at=4601.0),)), scene)
 
 
 def test_the_next_look_is_due_when_the_machine_has_slept_meanwhile(tmp_path: Path, monkeypatch):
@@ -329,7 +360,7 @@ def test_the_next_look_is_due_when_the_machine_has_slept_meanwhile(tmp_path: Pat
     instants = iter([0.0, 0.0, 3600.0])
     monkeypatch.setattr("agent.daemon.lookout.boot_clock", lambda: next(instants))
     monkeypatch.setattr("agent.daemon.lookout.LONGEST_NAP", 0.001)
-    asyncio.run(Lookout(tmp_path / "look", StandInLinks())._due(60.0))
+    asyncio.run(Lookout(tmp_path / "look", ())._due(60.0))
     assert list(instants) == []
 
 

@@ -241,7 +241,7 @@ Scene = Callable[[Lookout, Helper], Coroutine[None, None, None]]
 def look(folder: Path, helper: Helper, scene: Scene) -> None:
     async def run() -> None:
         server = await asyncio.start_unix_server(helper.meet, folder / "look")
-        lookout = Lookout(folder / "look", StandInLinks(links(5.0)))
+        lookout = Lookout(folder / "look", (StandInLinks(links(5.0)),))
         try:
             async with asyncio.timeout(10):
                 await scene(lookout, helper)
@@ -257,7 +257,7 @@ def test_a_glance_has_a_connection_of_its_own_and_leaves_what_is_kept(tmp_path: 
     async def scene(lookout: Lookout, helper: Helper) -> None:
         kept = await lookout.look(SCOPE)
         glance = await lookout.glance(Scope(frozenset({2000})))
-        assert glance == Glance(Facts(looked(8, at=6.0).programs, links(5.0)))
+        assert glance == Glance(Facts(looked(8, at=6.0).facts["programs"], links(5.0)))
         assert (lookout.facts, helper.met) == (kept, 2)
         assert [scope.uids for scope in helper.scopes] == [{1000}, {2000}]
 
@@ -275,7 +275,7 @@ def test_glances_take_turns(tmp_path: Path):
 
 def test_a_glance_without_a_helper_still_sees_the_links(tmp_path: Path):
     async def run() -> Glance:
-        return await Lookout(tmp_path / "nobody", StandInLinks(links(5.0))).glance(SCOPE)
+        return await Lookout(tmp_path / "nobody", (StandInLinks(links(5.0)),)).glance(SCOPE)
 
     glance = asyncio.run(run())
     assert isinstance(glance.facts.programs, Unseen)
@@ -297,4 +297,4 @@ def test_a_helper_that_could_not_look_is_not_lost(tmp_path: Path):
         glance = await lookout.glance(SCOPE)
         assert (glance.facts.programs, glance.lost) == (Unseen("no /proc", 5.0), None)
 
-    look(tmp_path, Helper((Looked(Unseen("no /proc", 5.0)),)), scene)
+    look(tmp_path, Helper((Looked({"programs": Unseen("no /proc", 5.0)}),)), scene)

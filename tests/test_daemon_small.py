@@ -10,9 +10,10 @@ import pytest
 
 from agent import events
 from agent.daemon.jury import Jury
-from agent.daemon.lookout import merged, uncertain
+from agent.daemon.lookout import merged
 from agent.daemon.records import Records
 from agent.daemon.settings import parse
+from agent.daemon.sources import uncertain
 from agent.posture.facts import Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
 from agent.posture.policy import load
 from agent.probes.client import LookedAgain, Missed, Started

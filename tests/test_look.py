@@ -14,21 +14,24 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from agent.posture.facts import Observed, Program, Programs, Unseen
 from agent.probes.client import LookClient, LookedAgain, LookLost, Missed, Pushed, Scope, Started
-from agent.probes.codec import LONGEST_REQUEST, Looked, Ready, Refusal, encode
+from agent.probes.codec import LONGEST_REQUEST, Looked, Ready, Refusal, encode, encode_scope
 from agent.probes.digests import Digests
 from agent.probes.exec_events import ExecEvents
 from agent.probes.packages import Packages
 from agent.probes.programs import ProgramProbe
 from agent.probes.serving import Host
+from agent.probes.slow_looks import SlowLooks
 from tests.look_helper import LOOK, Helper, serving
 from tests.processes import PYTHON, SLEEP, UNSHARE, Stage, as_user, new_uid, staged, wait_for
 
 TRUE = "/usr/bin/true"
+SAID = encode_scope(Scope(frozenset({0})))
 
 
 @pytest.fixture
@@ -52,6 +55,10 @@ async def connected(path: Path) -> AsyncIterator[LookClient]:
         await client.close()
 
 
+async def look_at_programs(client: LookClient, scope: Scope) -> Observed[Programs] | Unseen:
+    return cast(Observed[Programs] | Unseen, (await client.look(scope))["programs"])
+
+
 async def hear(client: LookClient, wanted: type[Pushed], about: str = "") -> Pushed:
     """Wait for the next word of a kind, about a program whose path ends so."""
     async with asyncio.timeout(10), aclosing(client.events()) as events:
@@ -68,7 +75,7 @@ def test_a_look_tells_the_programs_of_the_users_in_scope(helper: Helper, stage: 
     async def look() -> Observed[Programs] | Unseen:
         async with connected(helper.socket) as client:
             assert client.blind is None
-            return await client.look(Scope(frozenset({stage.uid})))
+            return await look_at_programs(client, Scope(frozenset({stage.uid})))
 
     observed = asyncio.run(look())
     assert isinstance(observed, Observed)
@@ -124,7 +131,7 @@ def test_the_same_process_that_runs_another_script_is_told_anew(helper: Helper, 
             process.stdin.write(b"go on\n")
             process.stdin.flush()
             await script_heard(client, second)
-            looked = await client.look(scope)
+            looked = await look_at_programs(client, scope)
             assert isinstance(looked, Observed)
             return tuple(script.path for program in looked.value.running for script in program.scripts)
 
@@ -165,7 +172,9 @@ def test_programs_that_ended_too_soon_are_counted_not_forgotten(helper: Helper, 
 def test_events_that_the_kernel_dropped_lead_to_a_whole_new_look(stage: Stage, tmp_path: Path) -> None:
     async def follow(probe: ProgramProbe, events: ExecEvents, listener: socket.socket) -> LookedAgain:
         stop = asyncio.Event()
-        host = asyncio.create_task(Host(probe, events, frozenset({os.getuid()})).serve(listener, stop))
+        host = asyncio.create_task(
+            Host(probe, SlowLooks({}, time.monotonic), events, frozenset({os.getuid()})).serve(listener, stop)
+        )
         async with connected(tmp_path / "own.sock") as client:
             await client.look(Scope(frozenset({stage.uid})))
             stage.start(stage.copy("unheard"), "60")
@@ -206,7 +215,7 @@ def test_a_helper_outside_the_root_network_namespace_looks_and_says_that_it_is_b
 ) -> None:
     async def look() -> tuple[str | None, int]:
         async with connected(tmp_path / "look.sock") as client:
-            observed = await client.look(Scope(frozenset({stage.uid})))
+            observed = await look_at_programs(client, Scope(frozenset({stage.uid})))
             assert isinstance(observed, Observed)
             return client.blind, len(observed.value.running)
 
@@ -229,8 +238,9 @@ def test_another_user_is_refused_unless_allowed(tmp_path: Path) -> None:
     [
         (b"garbage\n", "not JSON"),
         (b'{"look":{}}\n', "missing"),
-        (b'{"look":{"uids":[0],"hash":"md5","listed":[]}}\n', "unknown value"),
-        (b'{"look":{"uids":[-1],"hash":"all","listed":[]}}\n', "whole number"),
+        (SAID.replace(b"unowned", b"md5"), "unknown value"),
+        (SAID.replace(b"[0]", b"[-1]"), "whole number"),
+        (SAID.replace(b"programs", b"weather"), "unknown value"),
         (b"x" * (LONGEST_REQUEST + 2), "longer than"),
     ],
 )
@@ -247,7 +257,7 @@ def test_what_is_not_understood_is_refused_and_the_next_client_served(helper: He
 
 @pytest.mark.lab
 def test_a_client_that_hangs_up_in_the_middle_disturbs_nobody(helper: Helper) -> None:
-    for said in (b"", b'{"look":', b'{"look":{"uids":[0],"hash":"all","listed":[]}}\n'):
+    for said in (b"", b'{"look":', SAID):
         with raw(helper) as (connection, _):
             connection.sendall(said)
     with raw(helper) as (_, lines):
@@ -309,7 +319,7 @@ def test_it_keeps_three_rights_and_can_gain_none(helper: Helper) -> None:
 @pytest.mark.lab
 def test_it_loads_neither_the_daemons_libraries_nor_much_memory(helper: Helper) -> None:
     with raw(helper) as (connection, lines):
-        connection.sendall(b'{"look":{"uids":[0],"hash":"unowned","listed":[]}}\n')
+        connection.sendall(SAID)
         lines.readline()
         lines.readline()
     code = "import sys, agent.probes.look; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
@@ -343,11 +353,21 @@ def test_a_socket_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 def test_once_prints_what_is_seen(stage: Stage) -> None:
     pid = stage.start(stage.copy("strange"), "60")
     done = subprocess.run([*LOOK, "--once", "--uid", str(stage.uid)], capture_output=True, text=True, check=True)
-    assert [program["pid"] for program in json.loads(done.stdout)["running"]] == [pid]
+    assert [program["pid"] for program in json.loads(done.stdout)["programs"]["value"]["running"]] == [pid]
+
+
+def test_once_answers_for_each_fact_that_is_asked_for() -> None:
+    done = subprocess.run([*LOOK, "--once", "--fact", "clock", "--fact", "boot"], capture_output=True, text=True)
+    assert sorted(json.loads(done.stdout)) == ["boot", "clock"]
 
 
 def test_wrong_usage_is_told() -> None:
-    for wrong in ([], ["--once", "--uid", "nobody-has-this-name"], ["--once", "--socket", "x"]):
+    for wrong in (
+        ["--once", "--fact", "weather"],
+        [],
+        ["--once", "--uid", "nobody-has-this-name"],
+        ["--once", "--socket", "x"],
+    ):
         assert subprocess.run([*LOOK, *wrong], capture_output=True).returncode == 2
     assert "--socket PATH" in subprocess.run([*LOOK, "--help"], capture_output=True, text=True).stdout
 
@@ -362,7 +382,7 @@ def test_looks_at_the_same_time_each_get_their_answer_and_one_may_be_given_up(he
             await asyncio.sleep(0)
             given_up.cancel()
             scopes = [Scope(frozenset({uid})) for uid in (stage.uid, stage.uid + 1, stage.uid)]
-            looks = await asyncio.gather(*(client.look(scope) for scope in scopes))
+            looks = await asyncio.gather(*(look_at_programs(client, scope) for scope in scopes))
             return [len(look.value.running) for look in looks if isinstance(look, Observed)]
 
     assert asyncio.run(look()) == [1, 0, 1]
@@ -408,7 +428,7 @@ def test_a_helper_that_rested_tells_what_starts_from_the_next_look_on_and_nothin
             client.rest()
             await client.look(Scope(frozenset()))
             await asyncio.to_thread(stage.start, stage.copy("meanwhile"), "60")
-            looked = await client.look(scope)
+            looked = await look_at_programs(client, scope)
             assert isinstance(looked, Observed)
             await asyncio.to_thread(stage.start, stage.copy("later"), "60")
             heard = []
@@ -549,7 +569,7 @@ def test_a_helper_that_is_not_there_is_lost_with_its_reason(tmp_path: Path) -> N
         (encode(Refusal("it is closed")), "it is closed"),
         (encode(Missed(1, 0, 0.0)), "did not greet"),
         (encode(Ready(None)) + encode(Ready(None)), "greeted twice"),
-        (encode(Ready(None)) + encode(Looked(Unseen("x", 0.0))), "answered what was not asked"),
+        (encode(Ready(None)) + encode(Looked({})), "answered what was not asked"),
         (encode(Ready(None)) + b"\xff\n", "not understood"),
         (encode(Ready(None)) + encode(Missed(1, 0, 0.0)) * 5_000, "faster than it is heard"),
         (encode(Ready(None)) + b"x" * (17 << 20), "a line longer than"),
