@@ -10,6 +10,7 @@ from agent.probes.clock import look_at_clock, read_discipline
 from agent.probes.codec import FactName, Scope
 from agent.probes.locking import look_at_locking
 from agent.probes.storage import look_at_storage
+from agent.probes.updates import look_at_updates
 from agent.probes.usb import look_at_usb
 
 Probe = Callable[[Scope], Observed[object] | Unseen]
@@ -23,6 +24,7 @@ def device_probes(
         "antimalware": lambda scope: look_at_antimalware(root, boot, wall, scope.scanners),
         "storage": lambda scope: look_at_storage(root, proc, boot, scope.uids, scope.folders),
         "locking": lambda scope: look_at_locking(root, proc, boot, scope.uids),
+        "updates": lambda _: look_at_updates(root, boot, wall),
         "usb": lambda _: look_at_usb(root, proc, boot),
         "clock": lambda _: look_at_clock(boot, read_discipline),
         "boot": lambda _: look_at_boot(root, boot),

@@ -59,14 +59,16 @@ class Storage:
 class Updates:
     """The system's release and what it lacks. `supported_until` is None where it is not known.
 
-    `pending` are names of packages with a security update; `lists_age` is how long ago the lists were fetched.
+    `pending` are names of packages with a security update, None where that could not be told; `why` says why, or
+    why there may be more. `lists_age` is how long ago, at most, what is offered was asked for; None is not known.
     """
 
     release: str
     supported_until: float | None
-    pending: tuple[str, ...]
+    pending: tuple[str, ...] | None
     lists_age: float | None
     reboot_wanted: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,12 @@ class Dpkg:
         return tuple(number for one in seen for number in (one.st_ino, one.st_size, one.st_mtime_ns))
 
 
+def read_installed(root: Path) -> tuple[Installed, ...]:
+    """Read what is installed below a root folder; empty where dpkg is not the package manager."""
+    by_name = _read_status(root / DPKG / "status")
+    return tuple(package for of_name in by_name.values() for package in of_name.values())
+
+
 @dataclass(frozen=True, slots=True)
 class _Diversion:
     """Where dpkg puts a file of every package but `by` instead."""
