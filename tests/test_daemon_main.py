@@ -8,11 +8,7 @@ import pytest
 from agent.control.messages import AskStatus, Connect, Refused, Reply, Request, Status
 from agent.daemon.desk import Desk
 from agent.daemon.main import _network_key, _working, main
-from agent.daemon.policy_file import read_policy
-from agent.daemon.records import Records
 from agent.daemon.settings import Settings, parse
-from agent.posture.policy import Policy
-from agent.problems import Problem
 from tests.test_daemon_small import POLICY
 
 
@@ -43,24 +39,6 @@ def test_a_daemon_that_stops_opens_nothing_more(tmp_path: Path):
         assert codes(await ask(desk, AskStatus())) == ["stopping"]
 
     asyncio.run(run())
-
-
-def read(path: Path, folder: Path) -> Policy | Problem:
-    records = Records(folder / "events.jsonl", lambda: 1_800_000_000.0)
-    try:
-        return read_policy(path, records)
-    finally:
-        records.close()
-
-
-def test_a_policy_that_others_can_write_is_refused(tmp_path: Path):
-    path = settings(tmp_path).policy
-    assert isinstance(read(path, tmp_path), Policy)
-    path.chmod(0o666)
-    refused = read(path, tmp_path)
-    assert isinstance(refused, Problem)
-    assert refused.code == "policy.invalid"
-    assert "can be changed by other users" in refused.detail
 
 
 def test_the_key_for_pseudonyms_is_made_once_and_never_half(tmp_path: Path):

@@ -23,7 +23,8 @@ from agent.daemon.files import own_folder, read_private, why_unreadable
 from agent.daemon.jury import Jury, named_users
 from agent.daemon.lookout import Lookout
 from agent.daemon.passage import Machine
-from agent.daemon.policy_file import check_policy, read_policy
+from agent.daemon.policies import Policies
+from agent.daemon.policy_file import check_policy
 from agent.daemon.records import Records
 from agent.daemon.roll import Roll
 from agent.daemon.secrecy import forbid_core_dumps
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; the exit code is 0 after a clean end, 1 when it could not start, 2 for wrong usage."""
     settings = parse(argv)
     if settings.check:
-        return check_policy(settings.policy)
+        return check_policy(settings.policies)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for ours in ("agent", log.name):
         logging.getLogger(ours).setLevel(logging.DEBUG if settings.verbose else logging.INFO)
@@ -90,7 +91,8 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
     _recover(network)
     records = Records(settings.events, time.time)
     records.append(events.Started(version("sekisho")))
-    policy = read_policy(settings.policy, records)
+    policies = Policies(settings.policies, settings.state / "policy.json", records, time.time)
+    policy = policies.start()
     if isinstance(policy, Problem):
         desk.close_for(policy)
         yield

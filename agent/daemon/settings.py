@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.daemon.policy_file import Places
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Where things lie on this machine."""
 
     policy: Path
+    vendor_policies: Path
+    local_policies: Path
+    policy_keys: Path
     control: Path
     look: Path
     state: Path
@@ -19,6 +24,11 @@ class Settings:
     system_bus: str
     verbose: bool
     check: bool
+
+    @property
+    def policies(self) -> Places:
+        """Where policies lie."""
+        return Places(self.vendor_policies, self.policy, self.local_policies, self.policy_keys)
 
 
 def parse(argv: Sequence[str] | None) -> Settings:
@@ -33,12 +43,17 @@ def parse(argv: Sequence[str] | None) -> Settings:
         parser.add_argument(flag, type=Path, default=Path(place), metavar="PATH", help=meaning)
     parser.add_argument("--system-bus", default=SYSTEM_BUS, metavar="ADDRESS", help="D-Bus address of the system bus")
     parser.add_argument("--verbose", action="store_true", help="log names, addresses and each step of a negotiation")
-    parser.add_argument("--check", action="store_true", help="only read the policy, print every error in it, and end")
+    parser.add_argument(
+        "--check", action="store_true", help="only read the policy of this computer, print every error in it, and end"
+    )
     return Settings(**vars(parser.parse_args(argv)))
 
 
 PLACES = (
     ("--policy", "/etc/sekisho/policy.yaml", "the policy"),
+    ("--vendor-policies", "/usr/lib/sekisho/policy.d", "folder of policies (*.yaml) that lie below it"),
+    ("--local-policies", "/etc/sekisho/policy.d", "folder of policies (*.yaml) that lie over it"),
+    ("--policy-keys", "/etc/sekisho/policy-keys", "folder of keys (*.pem); with any, one must have signed each policy"),
     ("--control", "/run/sekisho/control", "socket on which 'sekisho' asks"),
     ("--look", "/run/sekisho/look", "socket of 'sekisho-look'"),
     ("--state", "/var/lib/sekisho", "folder for the undo journal and this device's own key"),
