@@ -343,6 +343,14 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
         ),
         Words("You can go on working; tell the help desk.", "このまま利用できますが、ヘルプデスクに連絡してください。"),
     ),
+    "policy.unfetched": (
+        "network",
+        Words("A newer policy could not be fetched.", "新しいポリシーを取得できませんでした。"),
+        Words(
+            "It is tried again by itself; if this stays so, call the help desk.",
+            "自動的に再試行します。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
     "site.unknown": (
         "policy",
         Words("The policy names no such site.", "指定された接続先はポリシーにありません。"),

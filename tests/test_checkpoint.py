@@ -7,7 +7,7 @@ when it is told, so that every order of events can be played without waiting for
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -144,7 +144,8 @@ def carried() -> Carried:
         handshake_ms=6.0,
     )
     address = IPv4Interface("10.99.0.7/32")
-    return Carried("sekisho0", "198.51.100.1", (address,), "fqdn:laptop.test", "fqdn:gw.test", summary, 100.0)
+    networks = (IPv4Network("10.20.0.0/16"),)
+    return Carried("sekisho0", "198.51.100.1", (address,), networks, "fqdn:laptop.test", "fqdn:gw.test", summary, 100.0)
 
 
 class Stage:

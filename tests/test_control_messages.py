@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,14 +13,17 @@ from agent.control.messages import (
     REPLIES,
     REQUESTS,
     Checked,
+    Choice,
     Connect,
     Done,
+    Emergency,
     MessageError,
     Reason,
     Refused,
     Reply,
     Report,
     Request,
+    StateName,
     Status,
     Step,
     Tunnel,
@@ -39,7 +43,7 @@ texts = st.lists(text, max_size=3).map(tuple)
 tunnels = st.builds(Tunnel, text, texts, text, text, text, text, text, texts, finite, finite, counts, counts)
 statuses = st.builds(
     Status,
-    st.sampled_from(["idle", "looking", "refused", "opening", "open", "closing"]),
+    st.sampled_from(get_args(StateName)),
     st.none() | text,
     texts,
     text,
@@ -47,6 +51,8 @@ statuses = st.builds(
     many_reasons,
     many_reasons,
     st.none() | tunnels,
+    *3 * (st.none() | finite,),
+    st.lists(st.builds(Choice, text, words), max_size=3).map(tuple),
 )
 checked = st.builds(
     Checked,
@@ -76,7 +82,8 @@ replies: st.SearchStrategy[Reply] = st.one_of(
 )
 requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(Connect, st.none() | text),
-    st.sampled_from([kind() for name, kind in sorted(REQUESTS.items()) if name != "connect"]),
+    st.builds(Emergency, text, st.none() | text),
+    st.sampled_from([kind() for name, kind in sorted(REQUESTS.items()) if name not in ("connect", "emergency")]),
 )
 
 

@@ -50,9 +50,12 @@ CODES = Words(
 STATES: Mapping[str, Words] = {
     "idle": Words("not connected", "未接続"),
     "looking": Words("checking this computer", "パソコンを検査中"),
+    "inside": Words("inside; no tunnel is needed", "院内ネットワーク(トンネル不要)"),
     "refused": Words("refused", "接続拒否"),
+    "service": Words("refused; only what helps to get well is reached", "接続拒否(復旧用の通信のみ可能)"),
     "opening": Words("connecting", "接続処理中"),
     "open": Words("connected", "接続済み"),
+    "emergency": Words("connected for an emergency", "緊急接続中"),
     "closing": Words("disconnecting", "切断中"),
 }
 WAITING: Mapping[str, Words] = {

@@ -12,6 +12,7 @@ from agent.shapes import Bounds, ShapeError, parts, plain, shape
 from agent.words import Words
 
 StepName = Literal["look", "key", "tunnel", "gateway", "network"]
+StateName = Literal["idle", "looking", "inside", "refused", "service", "opening", "open", "emergency", "closing"]
 
 
 class MessageError(ValueError):
@@ -23,6 +24,15 @@ class Connect:
     """Open a site (None: the only one, or the policy's first) and report each step."""
 
     name: ClassVar[str] = "connect"
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """Open a site in an emergency past the checks that the policy lets pass; `reason` is one of its codes."""
+
+    name: ClassVar[str] = "emergency"
+    reason: str
     site: str | None = None
 
 
@@ -61,7 +71,7 @@ class AskReport:
     name: ClassVar[str] = "report"
 
 
-Request = Connect | Disconnect | AskStatus | Why | Watch | AskReport
+Request = Connect | Emergency | Disconnect | AskStatus | Why | Watch | AskReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +116,25 @@ class Tunnel:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One reason for an emergency that the policy knows."""
+
+    name: ClassVar[str] = "choice"
+    code: str
+    said: Words
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of the gate, the site it is about, and the reasons that stand.
 
-    `cut_in` is how many seconds are left to an open tunnel that these reasons will end.
+    `cut_in` is how many seconds are left to an open tunnel that these reasons will end, `ends_in` how many
+    to what only lasts for a time (service, emergency); a site that was cut opens again by itself when
+    cured within `comes_back_in` seconds. `emergencies` are the reasons with which one may ask for an emergency.
     """
 
     name: ClassVar[str] = "status"
-    state: Literal["idle", "looking", "refused", "opening", "open", "closing"]
+    state: StateName
     site: str | None
     sites: tuple[str, ...]
     language: str
@@ -122,6 +143,9 @@ class Status:
     reasons: tuple[Reason, ...]
     tunnel: Tunnel | None
     cut_in: float | None = None
+    ends_in: float | None = None
+    comes_back_in: float | None = None
+    emergencies: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +240,7 @@ def _decode(line: bytes, kinds: Mapping[str, type[Message]]) -> Message:
 
 
 REQUESTS: Mapping[str, type[Request]] = {
-    kind.name: kind for kind in (Connect, Disconnect, AskStatus, Why, Watch, AskReport)
+    kind.name: kind for kind in (Connect, Emergency, Disconnect, AskStatus, Why, Watch, AskReport)
 }
 REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in (Step, Status, Refused, Done, Report)}
 

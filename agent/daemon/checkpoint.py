@@ -6,16 +6,19 @@ One site is open at a time. Whatever goes wrong here closes it.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import events, gate
 from agent.control.messages import StepName
+from agent.daemon.fetching import fetch_policy
+from agent.daemon.grants import reached, terms
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Glance, Lookout, Watcher
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
 from agent.posture.facts import Facts
-from agent.posture.policy import Site
+from agent.posture.policy import Policy, Site
+from agent.posture.policy.place import is_inside
 from agent.posture.verdict import Verdict
 from agent.probes.client import LookLost
 from agent.problems import Problem, Trouble, problem
@@ -38,6 +41,9 @@ class Moved:
 
 
 News = Stepped | Moved
+Order = gate.Look | gate.OpenSite | gate.CloseSite | gate.FetchPolicy | gate.Tell | gate.Record
+Accept = Callable[[bytes, bytes | None, str], Policy | Problem]
+"""Given a policy that came from a server, its signature and its address, make it the one in force or say why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Checkpoint:
         records: Records,
         lookout: Lookout,
         passages: Callable[[Site, Machine, Voice], Passage] = Passage,
+        accept: Accept | None = None,
     ) -> None:
         self.state: gate.State = gate.Idle()
         self.last_reasons: tuple[gate.Reason, ...] = ()
@@ -68,8 +75,10 @@ class Checkpoint:
         self._records = records
         self._lookout = lookout
         self._passages = passages
+        self._accept = accept
         self._passage: Passage | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._listeners: set[asyncio.Queue[News]] = set()
@@ -77,7 +86,8 @@ class Checkpoint:
     @property
     def carried(self) -> Carried | None:
         """What is open, None while nothing is."""
-        return self._passage.carried if self._passage is not None and isinstance(self.state, gate.Open) else None
+        is_open = isinstance(self.state, gate.Open | gate.Service | gate.Emergency)
+        return self._passage.carried if self._passage is not None and is_open else None
 
     def traffic(self) -> tuple[int, int]:
         """Count the bytes that the open tunnel carried in and out."""
@@ -87,28 +97,49 @@ class Checkpoint:
         """Read the boot clock."""
         return self._machine.clock().boot
 
-    def ask(self, site: str, uid: int) -> Problem | None:
-        """Ask for a site; the problem says why that cannot be done now."""
-        return self._step(gate.Asked(site, uid))
+    def ask(self, site: str, uid: int, plea: gate.Plea | None = None) -> Problem | None:
+        """Ask for a site, in an emergency with a plea; the problem says why that cannot be done now."""
+        wish = gate.Wish(site, uid, terms(self.jury.policy.sites[site]))
+        return self._step(gate.Asked(wish, plea))
 
     def happen(self, event: gate.Event) -> None:
         """Let the gate take a step."""
         self._step(event)
 
+    def adopt(self, policy: Policy) -> None:
+        """Judge by this policy from now on; a site that it does not name any more is closed."""
+        self.jury = replace(self.jury, policy=policy)
+        self._lookout.mind(self.jury.ages)
+        site = self._site()
+        if site is not None and site not in policy.sites:
+            self.happen(gate.Withdrawn(events.CloseReason.POLICY))
+        elif site is not None:
+            self.happen(gate.PolicyChanged(terms(policy.sites[site])))
+            self._seen(self._lookout.facts)
+
     async def sight(self, uid: int) -> Sighting:
         """Tell what is watched anyway, or look once for this user; the gate hears nothing of it."""
-        if isinstance(self.state, gate.Opening | gate.Open):
+        if gate.is_watched(self.state):
             glance = Glance(self._lookout.facts)
         else:
             glance = await self._lookout.glance(self.jury.scope(uid))
         clock = self._machine.clock()
-        return Sighting(glance.facts, self.jury.judge(glance.facts, clock), clock, glance.lost)
+        return Sighting(glance.facts, self.jury.preview(glance.facts, clock), clock, glance.lost)
 
     def _seen(self, facts: Facts) -> None:
-        """Judge what changed while a site is being opened or open."""
-        match self.state:
-            case gate.Opening() | gate.Open():
-                self.happen(gate.Changed(self.jury.judge(facts, self._machine.clock())))
+        """Judge what changed while it matters."""
+        if gate.is_watched(self.state):
+            self.happen(gate.Changed(*self._judged(facts)))
+
+    def _judged(self, facts: Facts) -> tuple[Verdict, bool]:
+        """Judge facts, and tell whether the machine stands on the network of the site that is wished for."""
+        clock, name = self._machine.clock(), self._site()
+        site = None if name is None else self.jury.policy.sites.get(name)
+        inside = name is not None and site is not None and is_inside(name, site, facts, clock.boot)
+        return self.jury.judge(facts, clock), inside
+
+    def _site(self) -> str | None:
+        return None if isinstance(self.state, gate.Idle) else self.state.wish.site
 
     def _lost(self, why: str) -> None:
         """Fail closed: the helper that looks is gone."""
@@ -146,7 +177,9 @@ class Checkpoint:
         return denied
 
     def _settle(self, before: gate.State) -> None:
-        if isinstance(self.state, gate.Refused | gate.Closing) and self.state.reasons:
+        if gate.is_watched(before) and not gate.is_watched(self.state):
+            self._lookout.rest()
+        if isinstance(self.state, gate.Refused | gate.Service | gate.Closing) and self.state.reasons:
             self.last_reasons = self.state.reasons
         if type(before) is not type(self.state):
             log.info("%s -> %s", type(before).__name__, type(self.state).__name__)
@@ -154,14 +187,17 @@ class Checkpoint:
             self._announce(Moved())
         self._set_timer()
 
-    def _carry_out(self, effect: gate.Look | gate.OpenSite | gate.CloseSite | gate.Tell | gate.Record) -> None:
+    def _carry_out(self, effect: Order) -> None:
         match effect:
             case gate.Look():
                 self._begin(self._look(effect))
-            case gate.OpenSite(site, uid):
-                self._opening = self._begin(self._open(site, uid))
+            case gate.OpenSite():
+                self._opening = self._begin(self._open(effect))
             case gate.CloseSite():
                 self._begin(self._close())
+            case gate.FetchPolicy(url):
+                self._stop_fetching()
+                self._fetching = self._begin(self._fetch(url))
             case gate.Tell(reasons):
                 _log(reasons)
                 self._announce(Moved())
@@ -190,28 +226,38 @@ class Checkpoint:
             self._lost(str(lost))
             return
         if self._is_overtaken(look):
-            if isinstance(self.state, gate.Idle | gate.Refused):  # nobody looks any more
+            if not gate.is_watched(self.state) and self._asking() is None:  # nobody looks any more
                 self._lookout.rest()
             return
         self._lookout.watch(scope, self.jury.look_every, Watcher(self._seen, self._lost))
         self._stepped("look")
         try:
-            self.happen(gate.Looked(look, self.jury.judge(self._lookout.facts, self._machine.clock())))
+            self.happen(gate.Looked(look, *self._judged(self._lookout.facts)))
         finally:
-            if not isinstance(self.state, gate.Opening):
+            if not gate.is_watched(self.state):
                 self._lookout.rest()
 
     def _is_overtaken(self, look: gate.Look) -> bool:
         """Tell whether another look may be under way by now, whose watch is not this one's to replace."""
-        return not (isinstance(self.state, gate.Looking) and self.state.look == look)
+        asking = self._asking()
+        return asking is None or asking.look != look
 
-    async def _open(self, site: str, uid: int) -> None:
+    def _asking(self) -> gate.Looking | None:
+        match self.state:
+            case gate.Looking():
+                return self.state
+            case gate.Service(asking=asking):
+                return asking
+            case _:
+                return None
+
+    async def _open(self, wanted: gate.OpenSite) -> None:
         self._passage = self._passages(
-            self.jury.policy.sites[site],
+            reached(self.jury.policy, wanted.site, wanted.reach),
             self._machine,
             Voice(
                 stepped=self._stepped,
-                rekeyed=lambda kind: self._records.append(events.Rekeyed(site, kind)),
+                rekeyed=lambda kind: self._records.append(events.Rekeyed(wanted.site, kind)),
                 broken=lambda trouble: self.happen(gate.Failed(trouble)),
             ),
         )
@@ -220,10 +266,29 @@ class Checkpoint:
         except Trouble as trouble:
             self.happen(gate.Failed(trouble.problem))
         else:
-            self.happen(gate.Opened(_opened(site, uid, carried)))
+            self.happen(gate.Opened(_opened(wanted, carried)))
+
+    async def _fetch(self, url: str) -> None:
+        """Fetch a newer policy; one that is not to be had, or not good, changes nothing."""
+        if self._accept is None or self.carried is None:
+            return
+        try:
+            fetched = await fetch_policy(url, self.carried.interface)
+        except Trouble as trouble:
+            _log((trouble.problem,))
+            return
+        policy = self._accept(fetched.policy, fetched.signature, url)
+        if isinstance(policy, Problem):
+            _log((policy,))
+        elif policy != self.jury.policy:
+            self.adopt(policy)
+
+    def _stop_fetching(self) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
 
     async def _close(self) -> None:
-        self._lookout.rest()
+        self._stop_fetching()
         if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait({self._opening})
@@ -265,11 +330,11 @@ def _log(reasons: tuple[gate.Reason, ...]) -> None:
             log.debug("%s: %s", met.code, met.detail)
 
 
-def _opened(site: str, uid: int, carried: Carried) -> events.Opened:
+def _opened(wanted: gate.OpenSite, carried: Carried) -> events.Opened:
     summary = carried.summary
     return events.Opened(
-        site=site,
-        user=uid,
+        site=wanted.site,
+        user=wanted.uid,
         gateway=carried.gateway,
         addresses=tuple(str(address.ip) for address in carried.addresses),
         local_identity=carried.local_identity,
@@ -278,6 +343,7 @@ def _opened(site: str, uid: int, carried: Carried) -> events.Opened:
         ike_suite=summary.ike_suite,
         esp_suite=summary.esp_suite,
         handshake_ms=summary.handshake_ms,
+        reach=wanted.reach,
     )
 
 

@@ -9,13 +9,16 @@ from agent import gate
 from agent.control.messages import (
     AskReport,
     AskStatus,
+    Choice,
     Connect,
     Disconnect,
     Done,
+    Emergency,
     Reason,
     Refused,
     Reply,
     Request,
+    StateName,
     Status,
     Step,
     StepName,
@@ -25,6 +28,7 @@ from agent.control.messages import (
 )
 from agent.control.server import reason
 from agent.daemon.checkpoint import Checkpoint, News, Stepped
+from agent.daemon.grants import plead
 from agent.daemon.passage import Carried
 from agent.daemon.reporting import report
 from agent.events import Outcome, Response
@@ -62,6 +66,8 @@ class Desk:
         match request:
             case Connect(site):
                 replies = _connect(self._checkpoint, site, uid)
+            case Emergency(reason=why, site=site):
+                replies = _connect(self._checkpoint, site, uid, why)
             case Disconnect():
                 replies = _disconnect(self._checkpoint)
             case AskStatus():
@@ -79,15 +85,23 @@ class Desk:
             yield reply
 
 
-async def _connect(checkpoint: Checkpoint, site: str | None, uid: int) -> AsyncGenerator[Reply, None]:
-    sites = tuple(checkpoint.jury.policy.sites)
-    wanted = sites[0] if site is None else site
-    if wanted not in sites:
+async def _connect(
+    checkpoint: Checkpoint, site: str | None, uid: int, emergency: str | None = None
+) -> AsyncGenerator[Reply, None]:
+    policy = checkpoint.jury.policy
+    wanted = next(iter(policy.sites)) if site is None else site
+    if wanted not in policy.sites:
         yield _refused((problem("site.unknown", wanted),))
+        return
+    plea = None
+    if emergency is not None:
+        plea = plead(policy, policy.sites[wanted], emergency, uid, checkpoint.jury.uid_of)
+    if isinstance(plea, Problem):
+        yield _refused((plea,))
         return
     news, began = checkpoint.listen(), checkpoint.now()
     try:
-        denied = checkpoint.ask(wanted, uid)
+        denied = checkpoint.ask(wanted, uid, plea)
         if denied is not None:
             yield _refused((denied,))
             return
@@ -100,17 +114,17 @@ async def _connect(checkpoint: Checkpoint, site: str | None, uid: int) -> AsyncG
 async def _until_settled(
     checkpoint: Checkpoint, news: asyncio.Queue[News], began: float
 ) -> AsyncGenerator[Reply, None]:
-    """Tell each step until the gate stands still: open, refused, or idle because somebody withdrew."""
+    """Tell each step until the gate stands still: in, refused, or idle because somebody withdrew."""
     while True:
         heard = await news.get()
         if isinstance(heard, Stepped):
             yield Step(heard.step, _milliseconds(heard.at - began), STEPS[heard.step])
             continue
         match checkpoint.state:
-            case gate.Open():
+            case gate.Open() | gate.Emergency() | gate.Inside():
                 yield Done(_milliseconds(checkpoint.now() - began), _status(checkpoint))
                 return
-            case gate.Refused(reasons=reasons):
+            case gate.Refused(reasons=reasons) | gate.Service(reasons=reasons, asking=None):
                 yield _refused(reasons)
                 return
             case gate.Idle():
@@ -151,12 +165,14 @@ def _differ(before: Status, after: Status) -> bool:
 
 
 def _essence(status: Status) -> tuple[object, ...]:
-    return status.state, status.site, status.reasons, status.warnings, status.cut_in is None
+    left = status.cut_in, status.ends_in, status.comes_back_in
+    return status.state, status.site, status.reasons, status.warnings, *(seconds is None for seconds in left)
 
 
 def _status(checkpoint: Checkpoint) -> Status:
     policy, state, carried = checkpoint.jury.policy, checkpoint.state, checkpoint.carried
-    warnings = state.verdict.warnings if isinstance(state, gate.Opening | gate.Open) else ()
+    judged = gate.Inside | gate.Opening | gate.Open | gate.Emergency
+    warnings = state.verdict.warnings if isinstance(state, judged) else ()
     return Status(
         state=STATES[type(state)],
         site=_site(state),
@@ -165,15 +181,34 @@ def _status(checkpoint: Checkpoint) -> Status:
         policy_serial=policy.serial,
         warnings=tuple(map(_reason, warnings)),
         reasons=tuple(map(_reason, _standing(state))),
-        tunnel=None if carried is None else _tunnel(checkpoint, policy, carried),
-        cut_in=_cut_in(state, checkpoint.now()),
+        tunnel=None if carried is None else _tunnel(checkpoint, carried),
+        cut_in=_left(_cut_at(state), checkpoint.now()),
+        ends_in=_left(_ends_at(state), checkpoint.now()),
+        comes_back_in=_left(_comes_back_until(state), checkpoint.now()),
+        emergencies=_emergencies(policy),
     )
 
 
-def _cut_in(state: gate.State, now: float) -> float | None:
-    if not isinstance(state, gate.Open) or state.cut_at is None:
-        return None
-    return max(0.0, state.cut_at - now)
+def _cut_at(state: gate.State) -> float | None:
+    return state.cut_at if isinstance(state, gate.Open | gate.Emergency) else None
+
+
+def _ends_at(state: gate.State) -> float | None:
+    return state.until if isinstance(state, gate.Service | gate.Emergency) else None
+
+
+def _comes_back_until(state: gate.State) -> float | None:
+    return state.wish.back if isinstance(state, gate.Refused | gate.Service | gate.Closing) else None
+
+
+def _left(at: float | None, now: float) -> float | None:
+    return None if at is None else max(0.0, at - now)
+
+
+def _emergencies(policy: Policy) -> tuple[Choice, ...]:
+    if policy.emergency is None:
+        return ()
+    return tuple(Choice(code, Words(said.en, said.ja)) for code, said in policy.emergency.reasons.items())
 
 
 def _why(checkpoint: Checkpoint) -> Status:
@@ -184,17 +219,16 @@ def _why(checkpoint: Checkpoint) -> Status:
 
 def _standing(state: gate.State) -> tuple[gate.Reason, ...]:
     match state:
-        case gate.Refused(reasons=reasons) | gate.Closing(reasons=reasons):
+        case gate.Refused(reasons=reasons) | gate.Service(reasons=reasons) | gate.Closing(reasons=reasons):
             return reasons
-        case gate.Open(verdict=verdict):
+        case gate.Open(verdict=verdict) | gate.Emergency(verdict=verdict):
             return verdict.refusals
         case _:
             return ()
 
 
-def _tunnel(checkpoint: Checkpoint, policy: Policy, carried: Carried) -> Tunnel:
+def _tunnel(checkpoint: Checkpoint, carried: Carried) -> Tunnel:
     bytes_in, bytes_out = checkpoint.traffic()
-    site = _site(checkpoint.state)
     return Tunnel(
         interface=carried.interface,
         addresses=tuple(str(address.ip) for address in carried.addresses),
@@ -203,7 +237,7 @@ def _tunnel(checkpoint: Checkpoint, policy: Policy, carried: Carried) -> Tunnel:
         remote_identity=carried.remote_identity,
         ike_suite=carried.summary.ike_suite,
         esp_suite=carried.summary.esp_suite,
-        networks=() if site is None else tuple(map(str, policy.sites[site].networks)),
+        networks=tuple(map(str, carried.networks)),
         handshake_ms=carried.summary.handshake_ms,
         seconds=checkpoint.now() - carried.since,
         bytes_in=bytes_in,
@@ -214,7 +248,7 @@ def _tunnel(checkpoint: Checkpoint, policy: Policy, carried: Carried) -> Tunnel:
 def _without_policy(request: Request, closed_for: Problem) -> Reply:
     """Refuse what needs a policy; a status can be told without one."""
     why = reason(closed_for)
-    if isinstance(request, Connect | AskReport):
+    if isinstance(request, Connect | Emergency | AskReport):
         return Refused("problem", (why,))
     nothing = Status("idle", None, (), "ja", None, (), (why,), None)
     return Done(0.0, nothing) if isinstance(request, Disconnect) else nothing
@@ -233,25 +267,22 @@ def _reason(told: gate.Reason) -> Reason:
 
 
 def _site(state: gate.State) -> str | None:
-    match state:
-        case gate.Idle():
-            return None
-        case gate.Looking(look=look):
-            return look.site
-        case _:
-            return state.site
+    return None if isinstance(state, gate.Idle) else state.wish.site
 
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
 
-STATES: Mapping[type, Literal["idle", "looking", "refused", "opening", "open", "closing"]] = {
+STATES: Mapping[type, StateName] = {
     gate.Idle: "idle",
     gate.Looking: "looking",
+    gate.Inside: "inside",
     gate.Refused: "refused",
+    gate.Service: "service",
     gate.Opening: "opening",
     gate.Open: "open",
+    gate.Emergency: "emergency",
     gate.Closing: "closing",
 }
 LEFT = "network.left"

@@ -57,6 +57,7 @@ class Carried:
     interface: str
     gateway: str
     addresses: tuple[IPv4Interface, ...]
+    networks: tuple[IPv4Network, ...]
     local_identity: str
     remote_identity: str
     summary: Summary
@@ -128,6 +129,7 @@ class Passage:
             interface=edges.tun.name,
             gateway=reached.address,
             addresses=reached.configure.addresses,
+            networks=networks,
             local_identity=told(credentials.identity),
             remote_identity=told(translate(reached.gateway.identity)),
             summary=reached.summary,
