@@ -141,6 +141,10 @@ def test_nothing_is_counted_in_shadow_for_nobody_was_told():
     assert remembered(FAILS, {FAILS.check: 100.0}, replace(FORTNIGHT, shadow=True)) == {}
 
 
+def test_without_a_grace_there_is_nothing_to_count():
+    assert remembered(FAILS, {}, Rule()) == {}
+
+
 def test_an_instant_of_the_future_counts_as_now():
     assert remembered(FAILS, {FAILS.check: 9_999.0}) == {FAILS.check: 500.0}
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Never, cast
 
+from agent.daemon.failures import Failures
 from agent.daemon.roll import ask_name_service
 from agent.posture.facts import Facts, Unseen
 from agent.posture.moment import Moment
 from agent.posture.policy import Context, Policy, hashes_all, judge, judged_uids, oldest_lists, rests_on
 from agent.posture.policy.rules import CheckId
+from agent.posture.policy.schedule import failing_since
 from agent.posture.policy.values import UidOf
 from agent.posture.verdict import Fact, Response, Verdict
 from agent.probes.client import Scope
@@ -19,11 +21,15 @@ from ike.config import Instant
 
 @dataclass(frozen=True, slots=True)
 class Jury:
-    """The policy, the key that turns network names into pseudonyms, and who tells the number of a named user."""
+    """The policy, the key that turns network names into pseudonyms, and who tells the number of a named user.
+
+    `failures` remembers since when each check fails.
+    """
 
     policy: Policy
     network_key: bytes = field(repr=False)
     uid_of: UidOf = ask_name_service
+    failures: Failures = field(default_factory=Failures)
 
     def may_ask(self, uid: int) -> bool:
         """Tell whether a user may control Sekisho; root always may."""
@@ -43,7 +49,13 @@ class Jury:
         return scope if _fits(scope) else replace(scope, hash="all", listed=())
 
     def judge(self, facts: Facts, now: Instant) -> Verdict:
-        """Judge what was seen."""
+        """Judge what was seen, and remember what fails: a grace begins, or ends with a pass."""
+        verdict = self.preview(facts, now)
+        self.failures.keep(failing_since(self.policy.rules, verdict.findings, self.failures.since, now.wall))
+        return verdict
+
+    def preview(self, facts: Facts, now: Instant) -> Verdict:
+        """Judge what was seen, for a report only: nothing begins and nothing ends by it."""
         return judge(self.policy, facts, self._context(now))
 
     def rests_on(self, facts: Facts, now: Instant) -> Mapping[str, Fact]:
@@ -52,7 +64,7 @@ class Jury:
 
     def _context(self, now: Instant) -> Context:
         ahead = time.localtime(now.wall).tm_gmtoff
-        return Context(Moment(now.boot, now.wall, ahead), self.network_key)
+        return Context(Moment(now.boot, now.wall, ahead), self.network_key, self.failures.since)
 
     @property
     def look_every(self) -> float:

@@ -19,6 +19,7 @@ from agent.boot_clock import boot_clock
 from agent.control.server import SecondDaemonError, Server
 from agent.daemon.checkpoint import Checkpoint
 from agent.daemon.desk import Desk
+from agent.daemon.failures import Failures
 from agent.daemon.files import own_folder, read_private, why_unreadable
 from agent.daemon.jury import Jury, named_users
 from agent.daemon.lookout import Lookout
@@ -99,7 +100,8 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
     else:
         roll = Roll()
         await roll.learn(named_users(policy))
-        jury = Jury(policy, _network_key(settings.state / "network-key"), roll.uid_of)
+        failures = Failures(settings.state / "failing.json")
+        jury = Jury(policy, _network_key(settings.state / "network-key"), roll.uid_of, failures)
         machine = Machine(_clock, os.urandom, network, settings.resolv_conf)
         lookout = Lookout(settings.look, (LinksSource(NetworkManager(settings.system_bus)),))
         checkpoint = Checkpoint(jury, machine, records, lookout)

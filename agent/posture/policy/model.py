@@ -4,6 +4,7 @@ Data only: it reads no file, resolves no name and opens no certificate. Whatever
 is told by `load`, which turns it into sentences.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
@@ -52,6 +53,11 @@ class Policy(Section):
     apps: Apps = Apps()
     wifi: Wifi = Wifi()
     network: Network = Network()
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """What is done about every check, by its code."""
+        return {check: self.rule(check) for check in DEFAULT_RULES}
 
     def rule(self, check: CheckId) -> Rule:
         """Give what is done about a check: what is written, and its default for the rest."""

@@ -58,10 +58,10 @@ def spared(finding: Finding, rule: Rule, since: float, hours: OfficeHours, now: 
 def failing_since(
     rules: Mapping[str, Rule], findings: tuple[Finding, ...], known: Mapping[str, float], wall: float
 ) -> Mapping[str, float]:
-    """Give since when each check found what refuses, after these findings; grace is counted from there.
+    """Give since when each check with a grace found what refuses, after these findings.
 
-    A pass clears it. A look that could not tell keeps it, and so does an instant in the future, as now: the clock
-    was set back. In shadow nothing is counted, for nobody was told.
+    A pass clears it; a look that could not tell keeps it. An instant in the future counts as now, for the clock was
+    set back. In shadow nothing is counted, for nobody was told.
     """
     counted = (one for one in findings if _counts(one, rules[one.check], one.check in known))
     return {one.check: min(known.get(one.check, wall), wall) for one in counted}
@@ -78,7 +78,7 @@ def date(at: float, ahead: float) -> Words:
 
 
 def _counts(finding: Finding, rule: Rule, known: bool) -> bool:
-    if finding.outcome is Outcome.PASS or rule.shadow:
+    if finding.outcome is Outcome.PASS or rule.shadow or not rule.grace:
         return False
     return known or rule.response(finding.outcome) is Response.REFUSE
 

@@ -1,0 +1,67 @@
+"""Since when each check has found what refuses: kept over restarts, for a grace is counted from there.
+
+What counts as failing is `agent.posture.policy`'s to say.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.daemon.files import read_private, why_unreadable, write_private
+from agent.shapes import Bounds, plain, shape
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failing:
+    """One check by its code, and an instant as seconds since 1970."""
+
+    check: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    failing: tuple[_Failing, ...] = ()
+
+
+class Failures:
+    """What is remembered; without a file, for as long as the daemon runs."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self.since: Mapping[str, float] = {} if path is None else _read(path)
+
+    def keep(self, since: Mapping[str, float]) -> None:
+        """Remember this instead. What cannot be written is told in the log and remembered all the same."""
+        if since == self.since:
+            return
+        self.since = since
+        if self._path is None:
+            return
+        kept = _Kept(tuple(_Failing(check, at) for check, at in sorted(since.items())))
+        try:
+            write_private(self._path, json.dumps(kept, default=plain).encode())
+        except OSError as error:
+            log.error("since when checks fail cannot be kept for the next start: %s", why_unreadable(error))
+
+
+def _read(path: Path) -> Mapping[str, float]:
+    """Read what was kept; what is not understood is told and left aside, and every grace begins anew."""
+    try:
+        kept = _KEPT(json.loads(read_private(path, LARGEST)))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else why_unreadable(error)
+        log.error("since when checks fail cannot be read: %s", why)
+        return {}
+    return {one.check: one.since for one in kept.failing}
+
+
+# Our choices: bytes of the file, characters, checks, and seconds since 1970.
+LARGEST = 1 << 16
+_KEPT = shape(_Kept, Bounds(text=64, items=256, whole=0, least=0.0, most=1e11))
