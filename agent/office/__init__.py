@@ -1,0 +1,1 @@
+"""IT's desk: what is decided about laptops, by programs that run without the daemon."""
