@@ -37,14 +37,14 @@ def conclusion(report: Report) -> Words:
 
 def mark(finding: Checked) -> str:
     """Give one character for an outcome; never shown without its words."""
-    if finding.outcome == "fail" and finding.response != "refuse":
+    if finding.outcome == "fail" and (finding.response != "refuse" or finding.shadow):
         return "!"
     return MARKS[finding.outcome]
 
 
 def result(finding: Checked) -> Words:
     """Tell the outcome, and what the policy does about one that is no pass."""
-    outcome, response = OUTCOMES[finding.outcome], RESPONSES[finding.response]
+    outcome, response = OUTCOMES[finding.outcome], (SHADOW if finding.shadow else RESPONSES)[finding.response]
     if finding.outcome == "pass":
         return outcome
     return Words(f"{outcome.en} - {response.en}", f"{outcome.ja} - {response.ja}")
@@ -52,7 +52,7 @@ def result(finding: Checked) -> Words:
 
 def needs_remedy(finding: Checked) -> bool:
     """Tell whether anybody has to do anything."""
-    return finding.outcome != "pass" and finding.response != "off"
+    return finding.outcome != "pass" and finding.response != "off" and not finding.shadow
 
 
 def how(report: Report, finding: Checked) -> Words:
@@ -108,6 +108,11 @@ RESPONSES: Mapping[str, Words] = {
     "refuse": Words("refused", "接続拒否"),
     "warn": Words("warning only", "注意のみ"),
     "off": Words("without effect", "影響なし"),
+}
+SHADOW: Mapping[str, Words] = {
+    "refuse": Words("only recorded, would be refused", "記録のみ(本来は接続拒否)"),
+    "warn": Words("only recorded, would be a warning", "記録のみ(本来は注意)"),
+    "off": RESPONSES["off"],
 }
 LOOKED = Words("Seen at {when} by {method}, grade {grade}", "{when}に確認({method}、確度{grade})")
 TRIED = Words("Looked for in vain at {when}", "{when}に確認を試みましたが、結果を得られませんでした")

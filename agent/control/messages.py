@@ -170,7 +170,8 @@ class Done:
 class Checked:
     """One check's answer and what the policy does about it; `age` is how many seconds ago `method` looked.
 
-    `grade` says how far what was seen can be believed, None when nothing was seen.
+    `grade` says how far what was seen can be believed, None when nothing was seen. With `shadow` the response is
+    what would be done, and only recorded. `until` is from when this will be worse (UTC, ISO 8601), if that is known.
     """
 
     name: ClassVar[str] = "checked"
@@ -183,6 +184,8 @@ class Checked:
     grade: Literal["A", "B", "C"] | None
     method: str
     age: float
+    shadow: bool = False
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,9 @@ def _essence(status: Status) -> tuple[object, ...]:
 def _status(checkpoint: Checkpoint) -> Status:
     policy, state, carried = checkpoint.jury.policy, checkpoint.state, checkpoint.carried
     judged = gate.Inside | gate.Opening | gate.Open | gate.Emergency
-    warnings = state.verdict.warnings if isinstance(state, judged) else ()
+    warnings: tuple[gate.Reason, ...] = checkpoint.jury.warnings()
+    if isinstance(state, judged):
+        warnings += state.verdict.warnings
     return Status(
         state=STATES[type(state)],
         site=_site(state),

@@ -1,7 +1,7 @@
 """Applies the policy in force to what was seen, for one user; the rules are the policy's."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Never, cast
 
@@ -16,6 +16,7 @@ from agent.posture.policy.values import UidOf
 from agent.posture.verdict import Fact, Response, Verdict
 from agent.probes.client import Scope
 from agent.probes.codec import FACTS, LONGEST_REQUEST, MOST_LISTED, FactName, encode_scope
+from agent.problems import Problem
 from ike.config import Instant
 
 
@@ -23,13 +24,14 @@ from ike.config import Instant
 class Jury:
     """The policy, the key that turns network names into pseudonyms, and who tells the number of a named user.
 
-    `failures` remembers since when each check fails.
+    `failures` remembers since when each check fails; `warnings` tells what people must know of the policy itself.
     """
 
     policy: Policy
     network_key: bytes = field(repr=False)
     uid_of: UidOf = ask_name_service
     failures: Failures = field(default_factory=Failures)
+    warnings: Callable[[], tuple[Problem, ...]] = tuple
 
     def may_ask(self, uid: int) -> bool:
         """Tell whether a user may control Sekisho; root always may."""

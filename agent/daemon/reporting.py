@@ -20,7 +20,7 @@ def report(jury: Jury, sighting: Sighting) -> Report:
     """Tell every finding with the fact that it rests on; without a look nothing would be let through."""
     facts, now = jury.rests_on(sighting.facts, sighting.at), sighting.at
     return Report(
-        at=datetime.fromtimestamp(now.wall, UTC).isoformat(timespec="seconds"),
+        at=_instant(now.wall),
         policy_serial=jury.policy.serial,
         allowed=sighting.verdict.allows and sighting.lost is None,
         findings=tuple(_checked(finding, facts[finding.check], now.boot) for finding in sighting.verdict.findings),
@@ -40,7 +40,13 @@ def _checked(finding: Finding, fact: Fact, now: float) -> Checked:
         grade=grade,
         method=method,
         age=round(max(0.0, now - fact.at), 1),
+        shadow=finding.shadow,
+        until=None if finding.until is None else _instant(finding.until),
     )
+
+
+def _instant(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 OUTCOMES: Mapping[Outcome, Literal["pass", "fail", "unknown"]] = {
