@@ -29,7 +29,7 @@ from agent.gate.signals import (
 )
 from agent.gate.states import Closing, Emergency, Idle, Inside, Looking, Open, Opening, Refused, Service, State
 from agent.gate.table import Step, deadline, is_watched, step
-from agent.gate.wishes import Plea, Reason, Terms, Wish
+from agent.gate.wishes import Plea, Reason, Terms, Wish, standing
 
 __all__ = [
     "Asked",
@@ -69,5 +69,6 @@ __all__ = [
     "Withdrawn",
     "deadline",
     "is_watched",
+    "standing",
     "step",
 ]
