@@ -187,10 +187,15 @@ def _was_ours(folder: int, path: bytes, file: File | None) -> bool:
     """
     try:
         same_view = os.stat("ns/mnt", dir_fd=folder).st_ino == OUR_VIEW.stat().st_ino
-        place = Path(os.fsdecode(path)).parent.stat()
+        place = _nearest_folder(Path(os.fsdecode(path))).stat()
     except (OSError, ValueError):
         return False
     return same_view and file is not None and not file.writable and file.device == place.st_dev
+
+
+def _nearest_folder(path: Path) -> Path:
+    """Find the innermost folder above a path that is still there: an upgrade may take folders away, too."""
+    return next((folder for folder in path.parents if folder.is_dir()), Path("/"))
 
 
 def _locate(folder: int, thread: bytes, argument: bytes) -> Image:
