@@ -12,7 +12,6 @@ from agent.local_socket import read_peer_uid
 from agent.probes.codec import (
     LONGEST_REQUEST,
     CodecError,
-    FactName,
     Looked,
     LookedAgain,
     Missed,
@@ -111,15 +110,15 @@ class Host:
             except CodecError as error:
                 client.tell(Refusal(f"the request is not understood: {error}"))
                 return
-            if scope.origins is not None:
-                await asyncio.to_thread(self._probe.prepare_origins)
-            facts: dict[FactName, Seen] = {**await self._slow.look(scope)}
+            facts = await self._slow.look(scope)
             if "programs" in scope.facts:
-                facts["programs"] = self._look_and_watch(client, scope)
+                facts["programs"] = await self._look_and_watch(client, scope)
             client.tell(Looked(facts))
             await client.writer.drain()
 
-    def _look_and_watch(self, client: Client, scope: Scope) -> Seen:
+    async def _look_and_watch(self, client: Client, scope: Scope) -> Seen:
+        if scope.origins is not None:
+            await asyncio.to_thread(self._probe.prepare_origins)
         client.scope = scope
         self._attend()
         if isinstance(self._events, str):
