@@ -133,6 +133,43 @@ def test_a_known_origin_is_asked_for_only_by_policy(origin: Origin, outcome: Out
     assert judged(browser, known_origin=True).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("origin", "sources", "outcome"),
+    [
+        (Origin.EXACT, ("Debian",), Outcome.PASS),
+        (Origin.NAME_ONLY, ("Vendor", "Debian"), Outcome.PASS),
+        (Origin.EXACT, ("Vendor",), Outcome.FAIL),
+        (Origin.EXACT, ("debian",), Outcome.FAIL),
+        (Origin.EXACT, (), Outcome.FAIL),
+        (Origin.NONE, (), Outcome.FAIL),
+        (Origin.UNCHECKED, (), Outcome.UNKNOWN),
+    ],
+)
+def test_only_packages_of_the_listed_sources_are_approved(origin: Origin, sources: tuple[str, ...], outcome: Outcome):
+    browser = replace(BROWSER, package=replace(FIREFOX, origin=origin, sources=sources))
+    rule = {"known_origin": True, "sources": frozenset({"Debian", "Central Hospital"})}
+    assert judged(browser, **rule).outcome is outcome
+
+
+def test_who_can_refresh_old_lists_is_told_so_and_otherwise_it_looks():
+    stale = replace(BROWSER, package=replace(FIREFOX, origin=Origin.LISTS_STALE))
+    unchecked = replace(PYTHON, package=replace(FIREFOX, name="python3", origin=Origin.UNCHECKED))
+    finding = judged(stale, known_origin=True)
+    assert (finding.outcome, finding.who) == (Outcome.UNKNOWN, Who.YOU)
+    assert finding.remedy.en.startswith("Open the software updater and let it check for updates")
+    finding = judged(stale, unchecked, known_origin=True)
+    assert (finding.outcome, finding.who) == (Outcome.UNKNOWN, Who.IT)
+
+
+def test_a_packed_program_cannot_be_examined_and_is_no_silent_pass():
+    packed = program("/tmp/.mount_viewerXy/usr/bin/viewer", unhashed="the file cannot be examined", foreign=True)
+    finding = judged(packed, sha256=frozenset({SHA}), paths=(PathPattern.of("/opt/**"),))
+    assert finding.outcome is Outcome.FAIL
+    assert "AppImage" in finding.remedy.en
+    assert "AppImage" in finding.remedy.ja
+    assert "AppImage" not in judged(packed, STRANGER).remedy.en
+
+
 def test_an_upgrade_that_replaced_a_running_program_is_no_refusal():
     assert judged(replace(BROWSER, replaced=True)).outcome is Outcome.PASS
 
