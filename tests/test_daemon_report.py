@@ -19,12 +19,14 @@ from agent.posture.facts import (
     Facts,
     Grade,
     Links,
+    Neighbourhood,
     Observed,
     Program,
     Programs,
     Saved,
     SavedNetwork,
     Security,
+    Told,
     Unseen,
     Wireless,
 )
@@ -72,7 +74,7 @@ async def ask(stage: Stage, uid: int = 1000) -> Report:
 
 
 AT_1, AT_1000 = Instant(1.0, 0.0), Instant(1000.0, 0.0)
-BUILT = ("apps.unapproved", "apps.forbidden", "wifi.trust", "wifi.autojoin", "wifi.twin")
+BUILT = ("apps.unapproved", "apps.forbidden", "wifi.trust", "wifi.autojoin", "wifi.twin", "network.hostile")
 LOOKED_AT = ("apps.unapproved", "apps.forbidden", "wifi.trust", "wifi.twin")
 
 
@@ -215,6 +217,7 @@ def test_the_longest_names_fit_into_one_line(count: int):
         links=Observed(Links((station,)), Grade.ROOT, "bus", 1.0),
         air=Observed(Air((), (AccessPoint(station.ssid, station.bssid, Security.ENTERPRISE),)), Grade.ROOT, "bus", 1.0),
         saved=Observed(Saved(stored), Grade.ROOT, "bus", 1.0),
+        neighbourhood=Observed(Neighbourhood((), (), (), portal=Told.YES), Grade.ROOT, "bus", 1.0),
     )
     told = report(jury, Sighting(facts, jury.judge(facts, AT_1), AT_1, "𠮷" * 4000))
     assert [finding.outcome for finding in told.findings] == ["fail"] * len(BUILT)

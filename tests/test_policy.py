@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from agent.events import Outcome, Response
 from agent.posture import policy
-from agent.posture.facts import Facts, Grade, Links, Observed, Origin, Package, Program, Programs, Security, Wireless
+from agent.posture.facts import (
+    Facts,
+    Grade,
+    Links,
+    Neighbourhood,
+    Observed,
+    Origin,
+    Package,
+    Program,
+    Programs,
+    Security,
+    Wireless,
+)
 from agent.posture.moment import Moment
 from agent.posture.policy import Context, Policy, PolicyError, PolicyErrors
 from agent.posture.policy.rules import DEFAULT_RULES
@@ -371,6 +383,7 @@ def seeing(security: Security = Security.WPA2_PSK, *programs: Program) -> Facts:
     return Facts(
         Observed(Programs(programs, 0, 0), Grade.ROOT, "test", 100.0),
         Observed(links, Grade.HEURISTIC, "test", 100.0),
+        neighbourhood=Observed(Neighbourhood((), (), ()), Grade.ROOT, "test", 100.0),
     )
 
 

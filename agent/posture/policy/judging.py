@@ -13,6 +13,7 @@ from agent.posture.checks.wifi import Registered
 from agent.posture.facts import Facts
 from agent.posture.moment import Moment
 from agent.posture.policy.model import HelpDesk, Policy
+from agent.posture.policy.network import hostile
 from agent.posture.policy.rules import CheckId
 from agent.posture.policy.schedule import spared
 from agent.posture.policy.values import UidOf
@@ -84,6 +85,7 @@ def _checks(policy: Policy, context: Context) -> tuple[tuple[CheckId, Check], ..
         ("wifi.trust", trust(policy.wifi, help_desk, key, context.own, context.moment)),
         ("wifi.autojoin", AutoJoin(help_desk, key)),
         ("wifi.twin", Twin(help_desk, key)),
+        ("network.hostile", hostile(policy.network, policy.sites.values(), help_desk)),
     )
 
 

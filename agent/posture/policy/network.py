@@ -1,13 +1,18 @@
 """The network around the laptop: what it may be like, and what it is asked."""
 
 import re
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from agent.posture.checks.hostile import Hostile
+from agent.posture.facts.network import Prefix
 from agent.posture.policy.rules import Section
+from agent.posture.policy.sites import Site
 from agent.posture.policy.values import Domain
-from agent.words import quote
+from agent.words import Words, quote
 
 
 def _page(value: object) -> str:
@@ -45,6 +50,22 @@ class Network(Section):
     ] = "allow"
     portal: Annotated[Portal | None, Field(description="how a login page is noticed")] = None
     canary: Annotated[Canary | None, Field(description="how a lying name server is noticed")] = None
+
+
+def hostile(network: Network, sites: Iterable[Site], help_desk: Words) -> Hostile:
+    """Make the check of `network.hostile`."""
+    protected = tuple(dict.fromkeys(prefix for site in sites for prefix in _protected(site)))
+    return Hostile(help_desk, protected, network.overlap == "allow")
+
+
+def _protected(site: Site) -> Iterator[Prefix]:
+    """Give what no network may divert: the site's networks, and its routers where they are known by address."""
+    yield from site.networks
+    for gateway in site.gateways:
+        try:
+            yield ip_network(ip_address(gateway.address))
+        except ValueError:
+            continue
 
 
 # Fixed by RFC 3986, and no wider than what is needed: no user, no address in brackets, nothing that could end a line.

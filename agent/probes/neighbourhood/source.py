@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import ClassVar
 
 from agent.boot_clock import boot_clock
 from agent.posture.facts import Grade, Neighbourhood, Observed, Told, Unseen
@@ -26,7 +25,7 @@ Seen = Observed[Neighbourhood] | Unseen
 class NeighbourhoodSource:
     """Looks at the network around the machine, and again after each change of it."""
 
-    facts: ClassVar[frozenset[str]] = frozenset({"neighbourhood"})
+    facts = frozenset({"neighbourhood"})
 
     def __init__(
         self,
