@@ -1,24 +1,33 @@
 """Where packages come from: apt's lists, packed in any way, and the order of versions."""
 
+import asyncio
 import bz2
 import gzip
 import lzma
 import subprocess
+import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import lz4.frame  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.posture.facts import Origin, Package
-from agent.probes.packages import apt_lists
+from agent.posture import policy
+from agent.posture.facts import Observed, Origin, Package, Programs
+from agent.probes.client import LookClient
+from agent.probes.codec import Scope
+from agent.probes.packages import Packages, apt_lists
 from agent.probes.packages.apt_lists import Lists, Source, read_lists
 from agent.probes.packages.dpkg import Installed
 from agent.probes.packages.origins import Origins
 from agent.probes.packages.versions import order
+from tests.look_helper import serving
+from tests.processes import staged
+from tests.test_daemon_small import POLICY
 
 MADE = 1_795_222_382.0  # Sat, 21 Nov 2026 00:53:02 UTC
 DATE = "Sat, 21 Nov 2026 00:53:02 UTC"
@@ -219,6 +228,7 @@ def test_the_lists_of_this_machine_name_its_own_packages() -> None:
 VERSION = st.from_regex(r"(?:[0-9]{1,2}:)?[0-9][A-Za-z0-9.+~]{0,6}(?:-[A-Za-z0-9.+~]{1,4})?", fullmatch=True)
 
 
+@settings(max_examples=20)
 @given(st.lists(st.tuples(VERSION, VERSION), min_size=8, max_size=8))
 def test_versions_are_ordered_as_dpkg_orders_them(pairs: list[tuple[str, str]]) -> None:
     script = "\n".join(
@@ -261,3 +271,36 @@ def test_any_text_has_a_place_in_the_order(left: str, right: str) -> None:
 def test_nothing_is_newest_of_no_sources() -> None:
     assert Lists().newest is None
     assert Lists(sources=(Source(),)).newest is None
+
+
+def test_a_policy_that_asks_for_origins_has_them_read_and_another_does_not() -> None:
+    def asked(line: str) -> float | None:
+        return policy.oldest_lists(policy.load(POLICY + line, "policy.yaml"))
+
+    assert asked("") is None
+    assert asked("apps: {approved: {lists: 7d}}\n") is None
+    assert asked("apps: {approved: {origin: known}}\n") == 30 * DAY
+    assert asked("apps: {approved: {sources: Central Hospital, lists: 7d}}\n") == 7 * DAY
+
+
+@pytest.mark.lab
+def test_the_first_look_that_asks_for_origins_tells_them(tmp_path: Path) -> None:
+    packages = Packages(Path("/"), time.time)
+    packages.refresh()
+    packages.refresh_origins()
+
+    async def look(socket: Path, scope: Scope) -> list[Package | None]:
+        client = await LookClient.connect(socket)
+        programs = (await client.look(scope))["programs"]
+        await client.close()
+        assert isinstance(programs, Observed)
+        assert isinstance(programs.value, Programs)
+        return [program.package for program in programs.value.running]
+
+    with staged(tmp_path) as stage, serving(tmp_path) as helper:
+        stage.start("/usr/bin/sleep", "60")
+        scope = Scope(frozenset({stage.uid}), origins=30 * DAY)
+        assert asyncio.run(look(helper.socket, scope)) == [packages.owner(b"/usr/bin/sleep", 30 * DAY)]
+        (unasked,) = asyncio.run(look(helper.socket, replace(scope, origins=None)))
+        assert unasked is not None
+        assert unasked.origin is Origin.UNCHECKED

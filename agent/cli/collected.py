@@ -70,6 +70,11 @@ LOOKED_AT = (
         "ポリシー上必要な場合はそのフィンガープリント、インタープリターの場合は引数が示すスクリプトです。",
     ),
     Words(
+        "What is installed and where it came from, and which security updates are missing, by the package managers' own "
+        "files.",
+        "インストール済みのソフトウェアとその入手元、未適用のセキュリティ更新(パッケージ管理の記録によります)。",
+    ),
+    Words(
         "How this computer reaches the network, as NetworkManager tells it: cable or Wi-Fi, and for Wi-Fi its name, "
         "access point and protection.",
         "NetworkManagerが示すネットワークの利用状況。有線かWi-Fiか、Wi-Fiの場合は名前、アクセスポイント、保護方式です。",
