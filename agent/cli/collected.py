@@ -70,7 +70,7 @@ LOOKED_AT = (
         "ポリシー上必要な場合はそのフィンガープリント、インタープリターの場合は引数が示すスクリプトです。",
     ),
     Words(
-        "What is installed and where it came from, and which security updates are missing, by the package managers' own "
+        "What is installed, where it came from, and which security updates are missing, by the package managers' own "
         "files.",
         "インストール済みのソフトウェアとその入手元、未適用のセキュリティ更新(パッケージ管理の記録によります)。",
     ),
