@@ -304,3 +304,10 @@ def test_the_first_look_that_asks_for_origins_tells_them(tmp_path: Path) -> None
         (unasked,) = asyncio.run(look(helper.socket, replace(scope, origins=None)))
         assert unasked is not None
         assert unasked.origin is Origin.UNCHECKED
+
+
+@pytest.mark.parametrize("date", ["Sat, 21 Nov 0000 00:53:02 UTC", "Sat, 21 Nuv 2026 00:53:02 UTC", "21 Nov 2026", ""])
+def test_a_date_that_is_none_is_not_known(tmp_path: Path, date: str) -> None:
+    write_list(tmp_path, offered(version="1"), release=f"Origin: Debian\nDate: {date}\n")
+    assert read_lists(tmp_path, ()).newest is None
+    assert describe(tmp_path).origin is Origin.LISTS_STALE

@@ -68,7 +68,7 @@ def stamp_lists(root: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple(stamp)
 
 
-def read_lists(root: Path, wanted: Collection[str], only_security: bool = False) -> Lists:
+def read_lists(root: Path, wanted: Collection[str], *, only_security: bool = False) -> Lists:
     """Read what the sources, or those of security updates alone, offer of the wanted packages."""
     names, files = {name.encode() for name in wanted}, _list_files(root)
     releases = {path.name.removesuffix(end): path for end in RELEASES for path in files if path.name.endswith(end)}
@@ -125,7 +125,7 @@ def _read_release(path: Path) -> Source:
 def _read_date(text: str) -> float | None:
     """Read a date such as `Sat, 21 Nov 2026 00:53:02 UTC`; locale and library play no part."""
     found = DATE.fullmatch(text)
-    if found is None or found[2] not in MONTHS:
+    if found is None or found[2] not in MONTHS or int(found[3]) < FIRST_YEAR:
         return None
     day, year, hour, minute, second = (int(found[group]) for group in (1, 3, 4, 5, 6))
     return float(calendar.timegm((year, MONTHS.index(found[2]) + 1, day, hour, minute, second)))
@@ -196,6 +196,7 @@ NAME = b"Package: "
 LIST_FIELD = re.compile(rb"^(Version|Architecture|Installed-Size):(.*)$", re.MULTILINE)
 OFFERED = (b"Version", b"Architecture", b"Installed-Size")
 DATE = re.compile(r"[A-Z][a-z]{2}, +(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) +(\d{1,2}):(\d{2}):(\d{2}) (?:UTC|GMT|Z|\+0000)")
+FIRST_YEAR = 1970
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 OPENERS: Mapping[str, Callable[[BinaryIO], BinaryIO]] = {
     "": _as_it_is,
