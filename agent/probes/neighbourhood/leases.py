@@ -6,6 +6,7 @@ only for an interface that holds its address now. NetworkManager's are asked ove
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -45,15 +46,18 @@ def read_networkd(interface: str, text: str) -> Lease:
 
 
 def read_dhclient(text: str) -> tuple[Lease, ...]:
-    """Read a file of dhclient: the last lease of each interface counts."""
-    leases = {}
-    for block in LEASE.findall(text):
-        fields = dict(FIELD.findall(block))
-        try:
-            read = _read_block(fields)
-        except LeaseError:
-            continue
-        leases[read.interface] = read
+    """Read a file of dhclient, a value a line: the last lease of each interface counts."""
+    leases: dict[str, Lease] = {}
+    fields: dict[str, str] = {}
+    for line in text.split("\n"):
+        if line == BEGIN:
+            fields = {}
+        elif (field := FIELD.match(line)) is not None:
+            fields[field[1]] = field[2]
+        elif line == END:
+            with suppress(LeaseError):
+                read = _read_block(fields)
+                leases[read.interface] = read
     return tuple(leases.values())
 
 
@@ -146,8 +150,8 @@ DHCLIENT = (
     ("var/lib/dhclient", "dhclient*.leases"),
     ("var/lib/NetworkManager", "dhclient-*.lease"),
 )
-LEASE = re.compile(r"^lease \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)  # values are on one line, so only the end is "}"
-FIELD = re.compile(r"^ *(?:option )?([a-z0-9-]+) ([^;\n]*);", re.MULTILINE)
+BEGIN, END = "lease {", "}"
+FIELD = re.compile(r" *(?:option )?([a-z0-9-]+) ([^;]*);")
 ROUTES_OF_DHCLIENT = ("rfc3442-classless-static-routes", "unknown-121", "ms-classless-static-routes", "unknown-249")
 
 # Our choices.
