@@ -89,7 +89,8 @@ class Exposure:
 
     Names of interfaces but for `published`, the ports that are handed on to containers. `routers` forward
     packets between interfaces, `bridges` join physical links, `hotspots` serve others, `tunnels` are other VPNs
-    with a route, `ways_out` have a default route.
+    with a route, `ways_out` have a default route. A published port 0 stands for all. `untold` are those of these
+    fields that could not be told in full.
     """
 
     listeners: tuple[Listener, ...]
@@ -99,6 +100,7 @@ class Exposure:
     published: tuple[int, ...] = ()
     tunnels: tuple[str, ...] = ()
     ways_out: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,5 @@
+"""What this machine offers to others: sockets that wait, ways through it, and what the firewall lets in."""
+
+from agent.probes.exposure.source import ExposureSource, Ours
+
+__all__ = ["ExposureSource", "Ours"]

@@ -1,0 +1,276 @@
+"""Where a packet ends under a ruleset: let in, turned away, sent elsewhere, or nobody can tell.
+
+It follows all senders at once and tries no packet on the wire. A statement that it does not know may do
+anything, so what it could concern is `UNTOLD` and never a wrong answer.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from agent.posture.facts.network import Address
+from agent.posture.facts.observed import Told
+from agent.probes.firewall.matching import ALWAYS, SELDOM, UNTOLD, USUALLY, Holds, Matcher
+from agent.probes.firewall.packet import Packet
+from agent.probes.firewall.ruleset import Chain, Rule, Ruleset, Statement
+from agent.probes.firewall.sources import NONE, Sources, strangers
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Whose packets are here: the followed packet of each `sure` sender is, some packet of each `may` sender may be."""
+
+    sure: Sources = NONE
+    may: Sources = NONE
+
+    def __or__(self, other: "Flow") -> "Flow":
+        """Join two flows."""
+        return Flow(self.sure | other.sure, self.may | other.may)
+
+    def split(self, holds: Holds) -> tuple["Flow", "Flow"]:
+        """Part those for whom a condition holds from those for whom it does not."""
+        return (
+            Flow(self.sure & holds.yes, self.may & holds.may),
+            Flow(self.sure & holds.no, self.may & holds.may_not),
+        )
+
+    @property
+    def told(self) -> Told:
+        """Tell whether anybody's packet is here."""
+        return Told.YES if self.sure else Told.UNTOLD if self.may else Told.NO
+
+    @property
+    def doubted(self) -> "Flow":
+        """The same senders, of whom nothing is certain any more."""
+        return Flow(NONE, self.may)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a flow in a rule or a chain; who is in none of these was turned away.
+
+    `rest` goes on with the next rule, `returned` leaves the chain, `moved` got another destination.
+    """
+
+    rest: Flow = Flow()
+    accepted: Flow = Flow()
+    returned: Flow = Flow()
+    moved: Flow = Flow()
+
+    def __or__(self, other: "Fate") -> "Fate":
+        """Join what became of two parts of a flow."""
+        return Fate(
+            self.rest | other.rest,
+            self.accepted | other.accepted,
+            self.returned | other.returned,
+            self.moved | other.moved,
+        )
+
+
+class Tangled(Exception):
+    """Rules that jump too deep, or are too many to follow."""
+
+
+class Passage:
+    """Answers questions about packets under one ruleset; after too much work every answer is `UNTOLD`.
+
+    `own` are the machine's addresses, which no stranger has. Groups and broadcasts are another question.
+    """
+
+    def __init__(self, ruleset: Ruleset, own: Iterable[Address]) -> None:
+        self.ruleset = ruleset
+        self.own = frozenset(own)
+        self._known: dict[Packet, tuple[Told, Told]] = {}
+        self._left = MOST_RULES
+
+    def passes(self, packet: Packet) -> Told:
+        """Tell whether some stranger's packet gets in, or through to where it would leave."""
+        return self._follow(packet)[0]
+
+    def moves(self, packet: Packet) -> Told:
+        """Tell whether some stranger's packet gets another destination on its way in (DNAT, redirect)."""
+        return self._follow(packet)[1]
+
+    def _follow(self, packet: Packet) -> tuple[Told, Told]:
+        if packet not in self._known:
+            self._known[packet] = self._walk(packet)
+        return self._known[packet]
+
+    def _walk(self, packet: Packet) -> tuple[Told, Told]:
+        if self.ruleset.beside:
+            return Told.UNTOLD, Told.UNTOLD
+        senders = strangers(packet.version, self.own)
+        walk = _Walk(self.ruleset, packet, self._count)
+        try:
+            passed = walk.through(Flow(senders, senders))
+        except Tangled:
+            return Told.UNTOLD, Told.UNTOLD
+        return passed.told, walk.moved.told
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Tangled
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """In which table a rule stands, and how many jumps from where the kernel came in."""
+
+    table: tuple[str, str]
+    depth: int
+
+
+class _Walk:
+    """One packet's way through the hooks."""
+
+    def __init__(self, ruleset: Ruleset, packet: Packet, count: Callable[[], None]) -> None:
+        self.moved = Flow()
+        self._ruleset = ruleset
+        self._packet = packet
+        self._count = count
+
+    def through(self, flow: Flow) -> Flow:
+        """Take a flow through every chain that it meets; give what is left of it at the end."""
+        for hook in ("ingress", "prerouting", "forward" if self._packet.onward else "input"):
+            for chain in self._ruleset.entered(hook, FAMILIES[self._packet.version], self._packet.link):
+                flow = self._enter(chain, flow)
+        return flow
+
+    def _enter(self, chain: Chain, flow: Flow) -> Flow:
+        fate = self._chain(chain, flow, _At(chain.name[:2], 0))
+        if chain.base is not None and (chain.base.kind, chain.base.hook) == ("nat", "prerouting"):
+            self.moved |= fate.moved
+            self._packet = replace(self._packet, translated=self.moved.may)
+        ends = chain.base is not None and chain.base.drops
+        return fate.accepted if ends else fate.accepted | fate.rest
+
+    def _chain(self, chain: Chain, flow: Flow, at: _At) -> Fate:
+        """Follow the rules; who reaches the end or returns is the fate's `rest`."""
+        whole = Fate(rest=flow)
+        for rule in chain.rules:
+            if not whole.rest.may:
+                break
+            fate = self._rule(rule, whole.rest, at)
+            whole = replace(whole | fate, rest=fate.rest)
+        return replace(whole, rest=whole.rest | whole.returned, returned=Flow())
+
+    def _rule(self, rule: Rule, flow: Flow, at: _At) -> Fate:
+        self._count()
+        whole = Fate()
+        for statement in rule:
+            fate, flow = self._statement(statement, flow, at)
+            whole |= fate
+        return whole | Fate(rest=flow)
+
+    def _statement(self, statement: Statement, flow: Flow, at: _At) -> tuple[Fate, Flow]:
+        """Give what is decided of a flow, and who goes on within the rule."""
+        holds = self._condition(statement, at)
+        if holds is not None:
+            inside, outside = flow.split(holds)
+            return Fate(rest=outside), inside
+        match statement:
+            case {"vmap": {"key": key, "data": data}}:
+                return self._look_up(key, data, flow, at), Flow()
+            case {"notrack": _}:
+                self._packet = replace(self._packet, tracked=False)
+        return (Fate(), flow) if _lets_go_on(statement) else (self._decide(statement, flow, at), Flow())
+
+    def _condition(self, statement: Statement, at: _At) -> Holds | None:
+        match statement:
+            case {"match": {"op": str(operator), "left": left, "right": right}}:
+                return self._matcher(at).compare(operator, left, right)
+            case {"limit": {"rate": _, "inv": True}}:  # a stranger in no hurry never comes too fast
+                return SELDOM
+            case {"limit": {"rate": _}}:
+                return USUALLY
+            case {"set": {"op": _, "stmt": _}}:
+                return UNTOLD
+            case {"set": {"op": _}}:
+                return USUALLY  # it fails only where the set is full
+            case {"limit": _} | {"quota": _} | {"ct count": _} | {"meter": _}:
+                return UNTOLD
+        return None
+
+    def _look_up(self, key: object, data: object, flow: Flow, at: _At) -> Fate:
+        matcher = self._matcher(at)
+        entries = matcher.elements(data)
+        if entries is None:
+            return _anything(flow)
+        whole = Fate()
+        for entry in sorted(entries, key=_is_catch_all):
+            self._count()
+            match entry:
+                case [wanted, verdict]:
+                    inside, flow = flow.split(ALWAYS if wanted == "*" else matcher.is_key(key, wanted))
+                    whole |= self._decide(verdict, inside, at)
+                case _:
+                    return whole | _anything(flow)
+        return whole | Fate(rest=flow)
+
+    def _decide(self, verdict: object, flow: Flow, at: _At) -> Fate:
+        match verdict:
+            case {"accept": _} | {"snat": _} | {"masquerade": _}:
+                return Fate(accepted=flow)
+            case {"drop": _} | {"reject": _}:
+                return Fate()
+            case {"continue": _}:
+                return Fate(rest=flow)
+            case {"return": _}:
+                return Fate(returned=flow)
+            case {"dnat": body} | {"redirect": body}:
+                return _anything(flow) if _goes_by_map(body) else Fate(moved=flow)
+            case {"queue": _}:
+                return Fate(accepted=flow.doubted)
+            case {"jump": {"target": str(target)}}:
+                return self._jump(target, flow, at)
+            case {"goto": {"target": str(target)}}:
+                fate = self._jump(target, flow, at)
+                return replace(fate, rest=Flow(), returned=fate.rest)
+        return _anything(flow)
+
+    def _jump(self, target: str, flow: Flow, at: _At) -> Fate:
+        chain = self._ruleset.chains.get((*at.table, target))
+        if chain is None:
+            return _anything(flow)
+        if at.depth == DEEPEST:
+            raise Tangled
+        return self._chain(chain, flow, replace(at, depth=at.depth + 1))
+
+    def _matcher(self, at: _At) -> Matcher:
+        return Matcher(self._ruleset, at.table, self._packet)
+
+
+def _anything(flow: Flow) -> Fate:
+    """Leave open what becomes of a flow."""
+    return Fate(flow.doubted, flow.doubted, flow.doubted, flow.doubted)
+
+
+def _goes_by_map(body: object) -> bool:
+    """Tell whether the new destination is looked up, for where it is not found the rule does not apply."""
+    return isinstance(body, dict) and any(isinstance(value, dict) for value in body.values())
+
+
+def _lets_go_on(statement: Statement) -> bool:
+    """Tell whether a statement neither decides nor changes the packet itself."""
+    match statement:
+        case {"mangle": {"key": {"meta": _} | {"ct": _}}}:
+            return True
+    return not WITHOUT_EFFECT.isdisjoint(statement)
+
+
+def _is_catch_all(entry: object) -> bool:
+    match entry:
+        case ["*", _]:
+            return True
+    return False
+
+
+# Fixed by nft: families whose chains a packet of each IP version meets, and statements.
+FAMILIES = {4: frozenset({"ip", "inet", "netdev"}), 6: frozenset({"ip6", "inet", "netdev"})}
+WITHOUT_EFFECT = frozenset(
+    {"counter", "log", "notrack", "flow", "ct helper", "ct timeout", "ct expectation", "secmark", "last", "dup"}
+)
+
+# Our choices.
+DEEPEST = 32
+MOST_RULES = 200_000
