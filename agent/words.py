@@ -5,6 +5,7 @@ sentence only through `quote`, so that no control character or bidi mark reaches
 """
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,14 @@ class Words:
     def filled(self, **values: str) -> "Words":
         """Put already quoted values into the `{name}` places of both sentences."""
         return Words(self.en.format(**values), self.ja.format(**values))
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """Choose a language as programs do: the first of three variables that is set decides (locale(7))."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environment.get(name):
+            return "ja" if value.startswith("ja") else "en"
+    return "en"
 
 
 def quote(text: str) -> str:

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from agent.cli import phrases
 from agent.cli.arguments import COMMANDS, parser
-from agent.cli.phrases import language_of
 from agent.cli.show import change, headline, reason, refusal, safe, standing
 from agent.control.messages import Reason, Refused, Status
-from agent.words import HIDDEN_CATEGORIES, Words
+from agent.words import HIDDEN_CATEGORIES, Words, language_of
 from tests.standin import OPEN, environment, run
 
 ABSENT = Path("/nonexistent/control")
@@ -124,7 +123,7 @@ def test_a_status_imports_nothing_heavy() -> None:
 
 @given(STATUSES, st.sampled_from(["en", "ja"]))
 def test_no_control_character_of_the_service_reaches_the_screen(status: Status, language: str) -> None:
-    spoken = phrases.language_of({"LANG": language})
+    spoken = language_of({"LANG": language})
     lines = [*standing(status, spoken), change(status, "12:00:00", spoken)]
     lines += refusal(Refused("posture", status.reasons), True, spoken)
     for line in lines:

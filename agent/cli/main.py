@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from agent.cli.arguments import Wish, parser, read
 from agent.cli.commands import COMMANDS, Exit, complain
-from agent.cli.phrases import language_of
 from agent.cli.screen import Screen
 from agent.control.client import ControlError
+from agent.words import language_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:

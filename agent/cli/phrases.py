@@ -2,16 +2,7 @@
 
 from collections.abc import Mapping
 
-from agent.words import Language, Words
-
-
-def language_of(environment: Mapping[str, str]) -> Language:
-    """Choose a language as programs do: the first of three variables that is set decides (locale(7))."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := environment.get(name):
-            return "ja" if value.startswith("ja") else "en"
-    return "en"
-
+from agent.words import Words
 
 HELP: Mapping[str, Words] = {
     "sekisho": Words(
