@@ -30,15 +30,26 @@ class Properties:
             raise BusError(f"{name} is no number")
         return value
 
-    def text(self, name: str, longest: int) -> str:
-        """Give a text of bounded length."""
+    def text(self, name: str, longest: int, absent: str | None = None) -> str:
+        """Give a text of bounded length; `absent`, if given, where the peer leaves it out."""
+        if absent is not None and name not in self._values:
+            return absent
         value = self._take(name, "s")
         if not isinstance(value, str) or len(value) > longest:
             raise BusError(f"{name} is no text of at most {longest} characters")
         return value
 
-    def octets(self, name: str, longest: int) -> bytes:
-        """Give a bounded run of bytes."""
+    def list_of_texts(self, name: str, most: int, longest: int) -> list[str]:
+        """Give a bounded list of bounded texts; empty where the peer leaves it out."""
+        value = self._take(name, "as") if name in self._values else []
+        if not isinstance(value, list) or len(value) > most or any(len(text) > longest for text in value):
+            raise BusError(f"{name} is no list of at most {most} texts")
+        return [str(text) for text in value]
+
+    def octets(self, name: str, longest: int, absent: bytes | None = None) -> bytes:
+        """Give a bounded run of bytes; `absent`, if given, where the peer leaves it out."""
+        if absent is not None and name not in self._values:
+            return absent
         value = self._take(name, "ay")
         if not isinstance(value, bytes) or len(value) > longest:
             raise BusError(f"{name} is longer than {longest} bytes")
@@ -58,8 +69,10 @@ class Properties:
             raise BusError(f"{name} lists more than {most} objects")
         return [str(path) for path in value]
 
-    def flag(self, name: str) -> bool:
-        """Give a yes or no."""
+    def flag(self, name: str, absent: bool | None = None) -> bool:
+        """Give a yes or no; `absent`, if given, where the peer leaves it out."""
+        if absent is not None and name not in self._values:
+            return absent
         return self._take(name, "b") is True
 
     def texts(self, name: str, most: int, longest: int) -> Mapping[str, str]:
@@ -111,10 +124,17 @@ class Bus:
 
     async def properties(self, peer: str, path: str, interface: str) -> Properties:
         """Read all properties of one interface of an object."""
-        (values,) = await self._call(peer, path, PROPERTIES, "GetAll", "s", interface) or [None]
-        if not isinstance(values, dict):
-            raise BusError(f"{peer} answered with something else than properties")
-        return Properties(values)
+        values, *_ = await self._call(peer, path, PROPERTIES, "GetAll", "s", interface) or [None]
+        return _properties(peer, values)
+
+    async def sections(
+        self, peer: str, path: str, interface: str, member: str, signature: str = "", *arguments: object
+    ) -> Mapping[str, Properties]:
+        """Ask an object for its settings by a method that only tells them: properties, by their section."""
+        values, *_ = await self._call(peer, path, interface, member, signature, *arguments) or [None]
+        if not isinstance(values, dict) or len(values) > MOST_SECTIONS:
+            raise BusError(f"{peer} answered with something else than settings")
+        return {str(name): _properties(peer, section) for name, section in values.items()}
 
     async def close(self) -> None:
         """Leave the bus."""
@@ -131,18 +151,56 @@ class Bus:
             await self._call(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", "s", rule)
 
     async def _call(
-        self, peer: str, path: str, interface: str, member: str, signature: str, value: str
+        self, peer: str, path: str, interface: str, member: str, signature: str, *arguments: object
     ) -> list[object]:
         if not self.is_connected:
             raise BusError("the system bus is gone")
         try:
-            message = Message(peer, path, interface, member, signature=signature, body=[value])
+            message = Message(peer, path, interface, member, signature=signature, body=list(arguments))
             answer = await self._connection.call(message)
         except Exception as error:  # the library promises no narrower one
             raise BusError(f"{peer} did not answer ({_name(error)})") from error
         if answer.message_type is not MessageType.METHOD_RETURN:
             raise BusError(REFUSALS.get(answer.error_name or "", f"{peer} refused to answer"))
         return list(answer.body)
+
+
+class Line:
+    """The way to a bus: connects when first needed, and again once the bus had gone; `lost` is told that it goes."""
+
+    def __init__(
+        self,
+        address: str | None,
+        rules: tuple[str, ...],
+        heard: Callable[[str, list[object]], None],
+        lost: Callable[[], None],
+    ) -> None:
+        """Remember where the bus is, or that it is the system bus, and what is to be heard there."""
+        self._address = address
+        self._rules = rules
+        self._heard = heard
+        self._lost = lost
+        self._bus: Bus | None = None
+        self._connecting = asyncio.Lock()
+
+    async def bus(self) -> Bus:
+        """Give the connection; raise `BusError` when there is no bus."""
+        async with self._connecting:
+            if self._bus is None or not self._bus.is_connected:
+                self._bus = await Bus.connect(self._address, self._rules, self._heard)
+                self._bus.closed.add_done_callback(lambda _: self._lost())
+            return self._bus
+
+    async def close(self) -> None:
+        """Leave the bus."""
+        if self._bus is not None:
+            await self._bus.close()
+
+
+def _properties(peer: str, values: object) -> Properties:
+    if not isinstance(values, dict):
+        raise BusError(f"{peer} answered with something else than properties")
+    return Properties(values)
 
 
 async def _wait_for_end(connection: MessageBus) -> None:
@@ -167,3 +225,6 @@ REFUSALS: Mapping[str, str] = {
     "org.freedesktop.DBus.Error.AccessDenied": "asking it is not allowed",
     "org.freedesktop.DBus.Error.NoReply": "it gave no answer",
 }
+
+# Our choice.
+MOST_SECTIONS = 64

@@ -7,21 +7,28 @@ that, silence, and NetworkManager's absence are `Unseen` with the reason.
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from agent.boot_clock import boot_clock
-from agent.posture.facts import Grade, Links, Observed, Security, Unseen, Wireless
+from agent.posture.facts import AccessPoint, Grade, Links, Observed, Security, Unseen, Wireless
 from agent.probes.access_points import read_security
-from agent.probes.bus import Bus, BusError, Properties
+from agent.probes.bus import Bus, BusError, Line, Properties
+from agent.probes.interfaces import is_tether
+from agent.probes.saved import pinned_names
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class _Device:
-    """One network device as far as it matters here; at most one of the three is filled in."""
+    """One network device as far as it matters here; at most one of them is filled in."""
 
     wireless: Wireless | None = None
     wired: str | None = None
+    tethered: str | None = None
+    mobile: str | None = None
     other: str | None = None
 
 
@@ -30,25 +37,16 @@ class NetworkManager:
 
     def __init__(self, address: str | None = None, boot: Callable[[], float] = boot_clock) -> None:
         """Remember where to ask."""
-        self._address = address
         self._boot = boot
-        self._bus: Bus | None = None
-        self._connecting = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._line = Line(address, RULES, self._hear, self._changed.set)
 
     async def read(self) -> Observed[Links] | Unseen:
         """Look at the links now; never raises."""
-        why = ""
-        for _ in range(READ_TRIES):  # an object may go between two questions when the network changes
-            try:
-                async with asyncio.timeout(LONGEST_READ):
-                    return Observed(await self._read(), Grade.ROOT, METHOD, self._boot())
-            except TimeoutError:
-                why = "it gave no answer in time"
-                break
-            except BusError as error:
-                why = str(error)
-        return Unseen(f"NetworkManager could not be asked: {why}", self._boot())
+        try:
+            return Observed(await ask(self._line, read_links), Grade.ROOT, METHOD, self._boot())
+        except BusError as error:
+            return Unseen(f"NetworkManager could not be asked: {error}", self._boot())
 
     async def watch(self) -> AsyncGenerator[Observed[Links] | Unseen, None]:
         """Give the links now, then again after each change, also when NetworkManager or the bus goes or comes back."""
@@ -60,8 +58,7 @@ class NetworkManager:
 
     async def close(self) -> None:
         """Leave the bus."""
-        if self._bus is not None:
-            await self._bus.close()
+        await self._line.close()
 
     async def _wait_for_return(self) -> None:
         while True:
@@ -71,28 +68,42 @@ class NetworkManager:
             if isinstance(await self.read(), Observed):
                 return
 
-    async def _connect(self) -> Bus:
-        async with self._connecting:
-            if self._bus is None or not self._bus.is_connected:
-                bus = await Bus.connect(self._address, RULES, self._hear)
-                bus.closed.add_done_callback(lambda _: self._changed.set())
-                self._bus = bus
-            return self._bus
-
-    async def _read(self) -> Links:
-        bus = await self._connect()
-        manager = await bus.properties(NAME, MANAGER, NAME)
-        paths = manager.paths("Devices", MOST_DEVICES)
-        devices = await asyncio.gather(*(_read_device(bus, path) for path in paths))
-        return Links(
-            wireless=tuple(device.wireless for device in devices if device.wireless is not None),
-            wired=tuple(device.wired for device in devices if device.wired is not None),
-            other=tuple(device.other for device in devices if device.other is not None),
-        )
-
     def _hear(self, member: str, body: list[object]) -> None:
-        if member in CHANGES or (member == "PropertiesChanged" and _matters(body)):
+        if is_change(member, body):
             self._changed.set()
+
+
+async def ask(line: Line, read: Callable[[Bus], Awaitable[Value]]) -> Value:
+    """Have something read from the bus, twice at most and in bounded time; raise `BusError` when it cannot be."""
+    why = BusError("nobody was asked")
+    for _ in range(READ_TRIES):  # an object may go between two questions when the network changes
+        try:
+            async with asyncio.timeout(LONGEST_READ):
+                return await read(await line.bus())
+        except TimeoutError:
+            raise BusError("it gave no answer in time") from None
+        except BusError as error:
+            why = error
+    raise why
+
+
+async def read_links(bus: Bus) -> Links:
+    """Read which links are in use; raise `BusError` for any answer that is not as it should be."""
+    manager = await bus.properties(NAME, MANAGER, NAME)
+    paths = manager.paths("Devices", MOST_DEVICES)
+    devices = await asyncio.gather(*(_read_device(bus, path) for path in paths))
+    return Links(
+        wireless=tuple(device.wireless for device in devices if device.wireless is not None),
+        wired=tuple(device.wired for device in devices if device.wired is not None),
+        other=tuple(device.other for device in devices if device.other is not None),
+        tethered=tuple(device.tethered for device in devices if device.tethered is not None),
+        mobile=tuple(device.mobile for device in devices if device.mobile is not None),
+    )
+
+
+def is_change(member: str, body: list[object]) -> bool:
+    """Tell whether a signal of NetworkManager's means that the links may have changed."""
+    return member in CHANGES or (member == "PropertiesChanged" and _matters(body))
 
 
 def _matters(body: list[object]) -> bool:
@@ -106,6 +117,10 @@ async def _read_device(bus: Bus, path: str) -> _Device:
         return _Device(wireless=await _read_wireless(bus, path, device, name, state))
     if state != ACTIVATED or kind == LOOPBACK:
         return _Device()
+    if kind == MODEM:
+        return _Device(mobile=name)
+    if kind == BLUETOOTH or (kind == ETHERNET and is_tether(device.text("Driver", LONGEST_DRIVER, ""))):
+        return _Device(tethered=name)
     return _Device(wired=name) if kind == ETHERNET else _Device(other=name)
 
 
@@ -113,7 +128,9 @@ async def _read_wireless(bus: Bus, path: str, device: Properties, name: str, sta
     radio = await bus.properties(NAME, path, f"{NAME}.Device.Wireless")
     point = radio.path("ActiveAccessPoint") or await _read_joined(bus, device)
     if point is not None:
-        return await _read_point(bus, point, name)
+        seen = await read_access_point(bus, point)
+        network = Wireless(name, seen.ssid, seen.bssid, seen.security, hidden=not seen.ssid.strip(b"\0"))
+        return network if network.security is not Security.ENTERPRISE else await _pinned(bus, path, network)
     if state in (ACTIVATED, UNMANAGED):  # in use, or used by someone whom NetworkManager does not know
         return Wireless(name, b"", "", Security.UNKNOWN)
     return None
@@ -126,28 +143,47 @@ async def _read_joined(bus: Bus, device: Properties) -> str | None:
     return (await bus.properties(NAME, active, f"{NAME}.Connection.Active")).path("SpecificObject")
 
 
-async def _read_point(bus: Bus, path: str, interface: str) -> Wireless:
+async def read_access_point(bus: Bus, path: str) -> AccessPoint:
+    """Read one access point; raise `BusError` for any answer that is not as it should be."""
     point = await bus.properties(NAME, path, f"{NAME}.AccessPoint")
     ssid, bssid = point.octets("Ssid", LONGEST_SSID), point.text("HwAddress", LONGEST_BSSID).lower()
     if not BSSID.fullmatch(bssid):
         raise BusError("HwAddress is no hardware address")
-    security = read_security(point.number("Flags"), point.number("WpaFlags"), point.number("RsnFlags"))
-    return Wireless(interface, ssid, bssid, security, hidden=not ssid.strip(b"\0"))
+    return AccessPoint(ssid, bssid, read_security(*(point.number(name) for name in ("Flags", "WpaFlags", "RsnFlags"))))
+
+
+async def _pinned(bus: Bus, path: str, network: Wireless) -> Wireless:
+    """Add the names that the server must prove, by the settings in effect; without an answer it must prove none."""
+    try:
+        settings = await bus.sections(NAME, path, f"{NAME}.Device", "GetAppliedConnection", "u", 0)
+        return replace(network, pinned=pinned_names(settings))
+    except BusError:
+        return network
 
 
 # Fixed by NetworkManager's D-Bus interface, by IEEE 802.11 and by the kernel.
 NAME = "org.freedesktop.NetworkManager"
 MANAGER = "/org/freedesktop/NetworkManager"
-ETHERNET, WIFI, LOOPBACK = 1, 2, 32
+ETHERNET, WIFI, BLUETOOTH, MODEM, LOOPBACK = 1, 2, 5, 8, 32
 UNMANAGED, ACTIVATED = 10, 100
 RULES = (
     f"type='signal',sender='{NAME}'",
     f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{NAME}'",
 )
-CHANGES = frozenset({"StateChanged", "DeviceAdded", "DeviceRemoved", "NameOwnerChanged"})
+CHANGES = frozenset(
+    {
+        "StateChanged",
+        "DeviceAdded",
+        "DeviceRemoved",
+        "NameOwnerChanged",
+        "NewConnection",
+        "ConnectionRemoved",
+        "Updated",
+    }
+)
 PROPERTIES_READ = frozenset(
     {"Devices", "State", "ActiveConnection", "ActiveConnections", "ActiveAccessPoint", "SpecificObject"}
-    | {"Ssid", "HwAddress", "Flags", "WpaFlags", "RsnFlags"}
+    | {"AccessPoints", "Ssid", "HwAddress", "Flags", "WpaFlags", "RsnFlags", "CurrentBSS", "CurrentAuthMode"}
 )
 LONGEST_SSID = 32
 LONGEST_INTERFACE = 15
@@ -160,3 +196,4 @@ LONGEST_READ = 2.0
 READ_TRIES = 2
 TRY_AGAIN = 1.0
 MOST_DEVICES = 64
+LONGEST_DRIVER = 64
