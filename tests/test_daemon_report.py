@@ -16,20 +16,29 @@ from agent.daemon.reporting import report
 from agent.posture.facts import (
     AccessPoint,
     Air,
+    Antimalware,
+    Boot,
+    Clock,
     Facts,
     Grade,
     Links,
+    Locking,
     Neighbourhood,
     Observed,
+    Papers,
     Program,
     Programs,
     Saved,
     SavedNetwork,
     Security,
+    Storage,
     Told,
     Unseen,
+    Updates,
+    UsbStorage,
     Wireless,
 )
+from agent.posture.facts.device import Paper, RemovableDisk, Scanner, Seal, Volume
 from agent.posture.policy import load
 from agent.posture.verdict import Finding
 from agent.probes.client import Scope
@@ -74,7 +83,12 @@ async def ask(stage: Stage, uid: int = 1000) -> Report:
 
 
 AT_1, AT_1000 = Instant(1.0, 0.0), Instant(1000.0, 0.0)
-BUILT = ("apps.unapproved", "apps.forbidden", "wifi.trust", "wifi.autojoin", "wifi.twin", "network.hostile")
+BUILT = (
+    *("apps.unapproved", "apps.forbidden", "apps.antimalware"),
+    *("wifi.trust", "wifi.autojoin", "wifi.twin", "network.hostile"),
+    *("device.encryption", "device.updates", "device.lock", "device.usb"),
+    *("device.clock", "device.boot", "device.identity"),
+)
 LOOKED_AT = ("apps.unapproved", "apps.forbidden", "wifi.trust", "wifi.twin")
 
 
@@ -218,10 +232,27 @@ def test_the_longest_names_fit_into_one_line(count: int):
         air=Observed(Air((), (AccessPoint(station.ssid, station.bssid, Security.ENTERPRISE),)), Grade.ROOT, "bus", 1.0),
         saved=Observed(Saved(stored), Grade.ROOT, "bus", 1.0),
         neighbourhood=Observed(Neighbourhood((), (), (), portal=Told.YES), Grade.ROOT, "bus", 1.0),
+        **laptop(count),
     )
     told = report(jury, Sighting(facts, jury.judge(facts, AT_1), AT_1, "𠮷" * 4000))
     assert [finding.outcome for finding in told.findings] == ["fail"] * len(BUILT)
     assert len(encode(told)) < LONGEST_LINE
+
+
+def laptop(count: int) -> dict[str, Observed]:
+    """A laptop of which nothing is as it should be, with names as long as they get."""
+    names = tuple(f"{number:02}{'𠮷' * 4000}" for number in range(count))
+    found = {
+        "antimalware": Antimalware(tuple(Scanner(name, False, None, Told.NO) for name in names)),
+        "storage": Storage(tuple(Volume(name, Seal.NONE) for name in names)),
+        "updates": Updates(names[0], None, names, None),
+        "locking": Locking(Told.NO, None, names, names),
+        "usb": UsbStorage(Told.NO, tuple(RemovableDisk(name, True, True, Told.NO) for name in names)),
+        "clock": Clock(Told.NO, None),
+        "boot": Boot(Told.NO, "none", False),
+        "papers": Papers(tuple(Paper(name, 0.0, 1.0, Told.NO) for name in names)),
+    }
+    return {name: Observed(value, Grade.ROOT, "root", 1.0) for name, value in found.items()}
 
 
 def hostile_policy() -> str:

@@ -248,6 +248,6 @@ REQUESTS: Mapping[str, type[Request]] = {
 REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in (Step, Status, Refused, Done, Report)}
 
 # Our choices.
-LONGEST_LINE = 65_536
+LONGEST_LINE = 524_288
 LARGEST = 1e15
 BOUNDS = Bounds(text=LONGEST_LINE, items=LONGEST_LINE, whole=2**63 - 1, least=-LARGEST, most=LARGEST, defaults=True)

@@ -15,7 +15,7 @@ from agent.posture.policy.schedule import failing_since
 from agent.posture.policy.values import UidOf
 from agent.posture.verdict import Fact, Response, Verdict
 from agent.probes.client import Scope
-from agent.probes.codec import FACTS, LONGEST_REQUEST, MOST_LISTED, FactName, encode_scope
+from agent.probes.codec import FACTS, LONGEST_REQUEST, MOST_LISTED, Asked, FactName, encode_scope
 from agent.problems import Problem
 from ike.config import Instant
 
@@ -47,6 +47,7 @@ class Jury:
             hash="all" if hashes_all(self.policy) else "unowned",
             origins=oldest_lists(self.policy),
             listed=tuple(pattern.text for pattern in patterns),
+            scanners=tuple(Asked(one.title, one.unit, one.database) for one in apps.antimalware.scanners),
         )
         return scope if _fits(scope) else replace(scope, hash="all", listed=())
 

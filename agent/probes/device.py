@@ -3,22 +3,19 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from agent.posture.facts import Observed, Unseen
 from agent.probes.antimalware import look_at_antimalware
 from agent.probes.boot import look_at_boot
 from agent.probes.clock import look_at_clock, read_discipline
-from agent.probes.codec import FactName, Scope
+from agent.probes.codec import Scope, Seen
 from agent.probes.locking import look_at_locking
 from agent.probes.storage import look_at_storage
 from agent.probes.updates import look_at_updates
 from agent.probes.usb import look_at_usb
 
-Probe = Callable[[Scope], Observed[object] | Unseen]
-
 
 def device_probes(
     root: Path, proc: Path, boot: Callable[[], float], wall: Callable[[], float]
-) -> Mapping[FactName, Probe]:
+) -> Mapping[str, Callable[[Scope], Seen]]:
     """Give the probes that look below `root` and `proc`, by the boot clock and the wall clock."""
     return {
         "antimalware": lambda scope: look_at_antimalware(root, boot, wall, scope.scanners),

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from agent.posture.policy.device import Antimalware
 from agent.posture.policy.rules import Section
 from agent.posture.policy.values import (
     Digest,
@@ -75,6 +76,7 @@ class Apps(Section):
     )
     approved: Approved = Approved()
     forbidden: Annotated[tuple[Forbidden, ...], Field(max_length=1024)] = ()
+    antimalware: Antimalware = Antimalware()
 
     @model_validator(mode="after")
     def _named(self) -> "Apps":

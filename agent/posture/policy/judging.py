@@ -12,9 +12,10 @@ from agent.posture.checks.twin import Twin
 from agent.posture.checks.wifi import Registered
 from agent.posture.facts import Facts
 from agent.posture.moment import Moment
+from agent.posture.policy.device import device_checks
 from agent.posture.policy.model import HelpDesk, Policy
 from agent.posture.policy.network import hostile
-from agent.posture.policy.rules import CheckId
+from agent.posture.policy.rules import DEFAULT_RULES, CheckId
 from agent.posture.policy.schedule import spared
 from agent.posture.policy.values import UidOf
 from agent.posture.policy.wifi import trust
@@ -79,14 +80,16 @@ def looks_at_programs(policy: Policy) -> bool:
 
 def _checks(policy: Policy, context: Context) -> tuple[tuple[CheckId, Check], ...]:
     help_desk, key = _called(policy.help_desk), context.network_key
-    return (
+    checks: tuple[tuple[CheckId, Check], ...] = (
         ("apps.unapproved", _unapproved(policy, help_desk)),
         ("apps.forbidden", _forbidden(policy, help_desk)),
         ("wifi.trust", trust(policy.wifi, help_desk, key, context.own, context.moment)),
         ("wifi.autojoin", AutoJoin(help_desk, key)),
         ("wifi.twin", Twin(help_desk, key)),
         ("network.hostile", hostile(policy.network, policy.sites.values(), help_desk)),
+        *device_checks(policy.device, policy.apps.antimalware, help_desk, context.moment),
     )
+    return tuple(sorted(checks, key=lambda named: ORDER.index(named[0])))
 
 
 def _called(help_desk: HelpDesk) -> Words:
@@ -109,3 +112,6 @@ def _unapproved(policy: Policy, help_desk: Words) -> Unapproved:
 def _forbidden(policy: Policy, help_desk: Words) -> Forbidden:
     marks = (Mark(one.title, one.name, one.package, one.path, one.sha256) for one in policy.apps.forbidden)
     return Forbidden(help_desk, tuple(marks))
+
+
+ORDER = tuple(DEFAULT_RULES)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from agent.posture.policy.apps import Apps
+from agent.posture.policy.device import Device
 from agent.posture.policy.emergency import Emergency
 from agent.posture.policy.network import Network
 from agent.posture.policy.rules import DEFAULT_RULES, CheckId, CheckRule, Section
@@ -53,6 +54,7 @@ class Policy(Section):
     apps: Apps = Apps()
     wifi: Wifi = Wifi()
     network: Network = Network()
+    device: Device = Device()
 
     @property
     def rules(self) -> Mapping[str, Rule]:
