@@ -164,7 +164,8 @@ def test_garbage_in_the_database_owns_nothing_and_stops_nothing(tmp_path: Path) 
 def test_the_answers_are_those_of_dpkg_itself() -> None:
     paths = sorted(str(path) for path in Path("/usr/bin").iterdir() if path.is_file() and not path.is_symlink())[::40]
     packages = of(Path("/"))
-    for path in paths:
+    moved = set(Path("/var/lib/dpkg/diversions").read_text().splitlines())  # dpkg answers for where these should lie
+    for path in (path for path in paths if path not in moved):
         asked = subprocess.run(
             ["/usr/bin/dpkg", "-S", path, path.removeprefix("/usr")],
             capture_output=True,
