@@ -1,4 +1,7 @@
-"""The states of the gate. A state owns only what is true while it lasts, and decides nothing."""
+"""The states of the gate. A state owns only what is true while it lasts, and decides nothing.
+
+Each says which packets may pass while it lasts; `docs/states.md` repeats it.
+"""
 
 from dataclasses import dataclass
 
@@ -10,12 +13,18 @@ from agent.posture.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Nothing is open, and nothing stands in the way that anybody knows of."""
+    """Nothing is open, and nothing stands in the way that anybody knows of.
+
+    Packets: none of ours; the laptop's own traffic is not touched.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """A user asked for a site; the machine is being looked at, until `until` at the latest."""
+    """A user asked for a site; the machine is being looked at, until `until` at the latest.
+
+    Packets: a TLS handshake with the site's beacon on the physical links, if the policy names one.
+    """
 
     wish: Wish
     look: Look
@@ -29,7 +38,10 @@ class Looking:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """The machine stands on the site's own network and meets the policy: no tunnel is needed."""
+    """The machine stands on the site's own network and meets the policy: no tunnel is needed.
+
+    Packets: a TLS handshake with the site's beacon each minute; the site is reached by its own network.
+    """
 
     wish: Wish
     verdict: Verdict
@@ -37,7 +49,10 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The last request was refused, or what was open was cut, for these reasons."""
+    """The last request was refused, or what was open was cut, for these reasons.
+
+    Packets: none of ours; the laptop's own traffic is not touched.
+    """
 
     wish: Wish
     reasons: tuple[Reason, ...]
@@ -49,6 +64,8 @@ class Service:
 
     It is being set up until it carries `since`; `fetch_at` is when to ask for a newer policy again, and
     `asking` the look that may end it.
+
+    Packets: IKE and ESP to the gateway; through the tunnel only the networks that the policy names for service.
     """
 
     wish: Wish
@@ -61,7 +78,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The verdict allows the site, or an emergency passes over what does not; the tunnel is being set up."""
+    """The verdict allows the site, or an emergency passes over what does not; the tunnel is being set up.
+
+    Packets: IKE to the gateway; through the tunnel nothing until it has proven who it is.
+    """
 
     wish: Wish
     verdict: Verdict
@@ -75,7 +95,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The tunnel carries traffic since `since`; a countdown ends it at `cut_at`."""
+    """The tunnel carries traffic since `since`; a countdown ends it at `cut_at`.
+
+    Packets: IKE and ESP to the gateway; the site's networks, through the tunnel or not at all.
+    """
 
     wish: Wish
     verdict: Verdict
@@ -85,7 +108,10 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Emergency:
-    """A narrowed tunnel carries traffic since `since` although checks refuse; it ends at `until`, or at `cut_at`."""
+    """A narrowed tunnel carries traffic since `since` although checks refuse; it ends at `until`, or at `cut_at`.
+
+    Packets: IKE and ESP to the gateway; through the tunnel only the networks that the policy names for an emergency.
+    """
 
     wish: Wish
     verdict: Verdict
@@ -100,6 +126,8 @@ class Closing:
     """The tunnel is being torn down; `reasons` is empty when a person asked for it.
 
     `since` is when it was opened, None when it never was; `then` is what is entered once it is closed.
+
+    Packets: IKE to the gateway, to take leave; nothing passes the tunnel any more.
     """
 
     wish: Wish
