@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from dbus_fast import BusType, Message, MessageType, Variant
-from dbus_fast.aio import MessageBus
+from dbus_fast import Variant
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from tests.lab.namespaces import Namespace
 from tests.lab.run import Run, run_command
 from tests.lab.wifi import DBUS_DAEMON, DBUS_SEND, MANAGER, NM, Wifi, _bus_config
 from tests.lab.wifi import Security as Announced
+from tests.message_bus import Claims, impostor
 
 EXPECTED = {
     Announced.OPEN: Security.OPEN,
@@ -204,7 +204,7 @@ def test_networkmanager_that_comes_later_is_told(bus: str) -> None:
         network = NetworkManager(bus)
         async with aclosing(network.watch()) as changes:
             assert isinstance(await anext(changes), Unseen)
-            manager = await impostor(bus, {(MANAGER, NM): {"Devices": Variant("ao", [])}})
+            manager = await impostor(bus, {(MANAGER, NM): {"Devices": Variant("ao", [])}}, NM)
             async with asyncio.timeout(5):
                 assert isinstance(back := await anext(changes), Observed)
             assert back.value == Links(wireless=())
@@ -224,7 +224,7 @@ def test_a_lost_bus_is_told(run: Run) -> None:
 
     async def follow() -> None:
         network = NetworkManager(f"unix:path={path}")
-        manager = await impostor(f"unix:path={path}", {(MANAGER, NM): {"Devices": Variant("ao", [])}})
+        manager = await impostor(f"unix:path={path}", {(MANAGER, NM): {"Devices": Variant("ao", [])}}, NM)
         async with aclosing(network.watch()) as changes:
             assert isinstance(await anext(changes), Observed)
             await asyncio.to_thread(daemon.stop)
@@ -237,7 +237,6 @@ def test_a_lost_bus_is_told(run: Run) -> None:
     asyncio.run(follow())
 
 
-Claims = dict[tuple[str, str], dict[str, Variant]]
 DEVICE, POINT = f"{MANAGER}/Devices/1", f"{MANAGER}/AccessPoint/1"
 
 
@@ -294,7 +293,7 @@ def test_an_answer_of_another_shape_is_unseen(bus: str, path: str, interface: st
 @pytest.mark.lab
 def test_networkmanager_that_never_answers_is_unseen_in_time(bus: str) -> None:
     async def ask() -> tuple[Observed[Links] | Unseen, float]:
-        manager = await impostor(bus, None)
+        manager = await impostor(bus, None, NM)
         network = NetworkManager(bus)
         begin = asyncio.get_running_loop().time()
         links = await network.read()
@@ -310,32 +309,13 @@ def test_networkmanager_that_never_answers_is_unseen_in_time(bus: str) -> None:
 
 
 async def ask_impostor(bus: str, claims: Claims) -> Observed[Links] | Unseen:
-    manager = await impostor(bus, claims)
+    manager = await impostor(bus, claims, NM)
     network = NetworkManager(bus)
     try:
         return await network.read()
     finally:
         await network.close()
         manager.disconnect()
-
-
-async def impostor(address: str, claims: Claims | None) -> MessageBus:
-    """Take NetworkManager's name and answer with these properties; None never answers."""
-
-    def answer(message: Message) -> Message | bool:
-        if message.message_type is not MessageType.METHOD_CALL:
-            return False
-        if claims is None:
-            return True
-        values = claims.get((str(message.path), message.body[0]))
-        if values is None:
-            return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownObject", "\x1b[2J gone")
-        return Message.new_method_return(message, "a{sv}", [values])
-
-    bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
-    bus.add_message_handler(answer)
-    await bus.request_name(NM)
-    return bus
 
 
 def add_wired(wifi: Wifi, name: str, state: int) -> None:
