@@ -196,6 +196,36 @@ def test_an_older_serial_or_other_bytes_under_the_same_one_are_refused_also_afte
     assert (REFUSED, "older") in laptop.recorded
 
 
+def test_a_signed_file_of_the_machine_cannot_be_sent_back_as_the_servers(laptop: Laptop):
+    laptop.trust(KEY)
+    laptop.put(numbered(3), KEY)
+    policies, _ = laptop.started()
+    for serial in (2, 3):
+        assert code(policies.accept(*served(serial))) == "policy.older"
+    assert isinstance(policies.accept(*served(4)), Policy)
+
+
+def test_a_newer_file_of_the_machine_below_the_servers_is_taken(laptop: Laptop):
+    laptop.trust(KEY)
+    laptop.put(POLICY, KEY)
+    assert isinstance(laptop.started()[0].accept(*served(2)), Policy)
+    laptop.put(numbered(5, "wifi: {at_least: wpa3}\n"), KEY)
+    policies, policy = laptop.started()
+    assert (policy.serial, policy.wifi.at_least, policies.warnings) == (2, "wpa3", ())
+
+
+def test_trouble_on_the_machine_stays_told_while_the_server_is_heard(laptop: Laptop):
+    laptop.trust(KEY)
+    laptop.put(POLICY, KEY)
+    laptop.started()
+    laptop.put("serial: [", KEY)
+    policies, _ = laptop.started()
+    assert code(policies.accept(*served(2, key=OTHER))) == "policy.unsigned"
+    assert len(policies.warnings) == 2
+    assert isinstance(policies.accept(*served(2)), Policy)
+    assert len(policies.warnings) == 1
+
+
 def test_a_server_cannot_leave_its_serial_to_another_layer(laptop: Laptop):
     laptop.trust(KEY)
     laptop.put(POLICY, KEY)

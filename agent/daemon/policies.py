@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from agent import events
 from agent.daemon.files import read_private, why_unreadable, write_private
@@ -68,10 +69,10 @@ class Refused(Exception):
 
 
 class Policies:
-    """Reads, accepts and keeps policies; `warnings` are what people must know of the one in force."""
+    """Reads, accepts and keeps policies."""
 
     def __init__(self, places: Places, path: Path, records: Records, wall: Callable[[], float]) -> None:
-        self.warnings: tuple[Problem, ...] = ()
+        self._troubles: dict[Literal["machine", "server"], Problem] = {}
         self._places = places
         self._path = path
         self._records = records
@@ -79,6 +80,11 @@ class Policies:
         self._kept = _read(path)
         self._files: Files = ()
         self._policy: Policy | None = None
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is newer and could not be used, on this machine and at the server."""
+        return tuple(self._troubles.values())
 
     def start(self) -> Policy | Problem:
         """Take the policy of this machine and its server, else the last good one, else that of this machine alone."""
@@ -100,11 +106,13 @@ class Policies:
         own = tuple(one for one in self._files if one.layer != "server")
         files = (*own, Written("server", quote(where), candidate, signature))
         try:
-            return self._take(files)
+            policy = self._take(files)
         except Refused as refused:
             self._record(refused, files)
-            self.warnings = (problem("policy.kept", str(refused)),)
+            self._troubles["server"] = problem("policy.kept", str(refused))
             return refused.problem
+        self._troubles.pop("server", None)
+        return policy
 
     def _own(self) -> Files:
         try:
@@ -121,7 +129,7 @@ class Policies:
             except Refused as again:
                 log.error("nor can another policy be used: %s", again)
             else:
-                self.warnings = (problem("policy.kept", str(refused)),)
+                self._troubles["machine"] = problem("policy.kept", str(refused))
                 return policy
         return refused.problem
 
@@ -134,7 +142,7 @@ class Policies:
         if files != self._kept.good:  # what was once in force stays so, also when the clock is set back
             self._demand_due(policy)
         self._keep(_Kept(files, _reached(self._kept.highest, files, trusted)))
-        self._files, self._policy, self.warnings = files, policy, ()
+        self._files, self._policy = files, policy
         if not trusted.demanded:
             log.info("the policy is unsigned: it is believed because it is root's")
         self._records.append(events.PolicyAccepted(policy.serial, digest(files), trusted.demanded))
@@ -185,16 +193,22 @@ def _reached(before: tuple[Highest, ...], files: Files, trusted: Trust) -> tuple
     """
     reached = {one.layer: one for one in before}
     for layer in SIGNED if trusted.demanded else ():
-        now = _serial(layer, _of(files, layer))
-        if now is None:
+        now, known = _serial(layer, _of(files, layer)), reached.get(layer)
+        if now is None or now == known:
             continue
-        known = reached.get(layer, now)
-        if now.serial < known.serial:
-            raise Refused("older", f"its serial {now.serial} is lower than {known.serial}, which was in force before")
-        if now.serial == known.serial and now.sha256 != known.sha256:
-            raise Refused("older", f"it is not the policy that had the serial {now.serial} before")
+        if known is not None:
+            _demand_newer(now, known)
+        if layer == "server" and "local" in reached:  # or a file of this machine could be sent back as the server's
+            _demand_newer(now, reached["local"])
         reached[layer] = now
     return tuple(reached.values())
+
+
+def _demand_newer(now: Highest, known: Highest) -> None:
+    if now.serial < known.serial:
+        raise Refused("older", f"its serial {now.serial} is lower than {known.serial}, which was in force before")
+    if now.serial == known.serial:
+        raise Refused("older", f"it is not the policy that had the serial {now.serial} before")
 
 
 def _serial(layer: Layer, files: Files) -> Highest | None:
