@@ -19,7 +19,7 @@ from agent.posture.policy.explaining import LOOKS_AT
 from agent.posture.policy.rehearsing import Rehearsal, Stored, rehearse
 from agent.posture.policy.rules import DEFAULT_RULES
 from agent.words import Words
-from tests.test_policy import SHORTEST
+from tests.test_policy import EXAMPLES, SHORTEST
 
 DAY, NIGHT = "2026-11-24T03:00:00+00:00", "2026-11-24T18:30:00+00:00"
 TOKYO = 9 * 3600.0
@@ -149,6 +149,13 @@ def test_one_check_can_be_asked_for_and_shadow_is_said(tmp_path: Path, capsys):
     assert "apps.unapproved" not in out
     (check,) = told(capsys, "explain", "--check", "wifi.trust", file)[1]["checks"]  # type: ignore[misc]
     assert (check["shadow"], check["written"], check["fail"]) == (True, {"shadow": f"{file}:10"}, "refuse")
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_explained(path: Path, language: str, capsys):
+    code, out, _ = did(capsys, "explain", "--language", language, str(path))
+    assert (code, out.count("\n\n")) == (0, len(DEFAULT_RULES))
 
 
 def test_what_each_check_looks_at_is_told_in_both_languages():

@@ -32,7 +32,8 @@ from agent.posture.policy.values import Identity
 from agent.posture.verdict import Cut, Rule
 from agent.words import quote
 
-EXAMPLE = Path(__file__).parent.parent / "packaging" / "policy" / "example-hospital.yaml"
+EXAMPLES = Path(__file__).parent.parent / "packaging" / "policy"
+EXAMPLE = EXAMPLES / "example-hospital.yaml"
 SHORTEST = """\
 serial: 7
 help_desk: {en: the help desk, ja: ヘルプデスク, phone: 1234}
@@ -112,6 +113,18 @@ def test_the_example_for_hospitals_is_a_policy_and_uses_every_section():
     read = policy.load(EXAMPLE.read_bytes(), EXAMPLE.name)
     assert set(Policy.model_fields) == read.model_fields_set
     assert read.wifi.own[0].ssid == b"Central-Staff"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_a_policy(path: Path):
+    assert policy.load(path.read_bytes(), path.name).serial == 1
+
+
+def test_the_example_for_peoples_own_laptops_refuses_nobody_at_first_and_judges_little():
+    read = policy.load((EXAMPLES / "example-byod.yaml").read_bytes(), "byod")
+    assert all(rule.shadow for rule in read.rules.values())
+    unjudged = {check for check, rule in read.rules.items() if {rule.fail, rule.unknown} == {Response.OFF}}
+    assert unjudged == {"apps.unapproved", "device.usb", "device.boot"}
 
 
 def test_what_a_check_does_not_say_keeps_its_default():
