@@ -1,6 +1,8 @@
 """IT's desk: policies checked, explained, signed and rehearsed, in both languages and for programs."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -201,6 +203,15 @@ def test_what_cannot_sign_or_verify_is_told(tmp_path: Path, capsys):
 def test_the_schema_is_printed_for_editors(capsys):
     code, out, _ = did(capsys, "schema")
     assert (code, json.loads(out)["title"]) == (0, "Policy")
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    argv = [sys.executable, "-m", "agent.office", "schema"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as desk:
+        assert desk.stdout is not None
+        desk.stdout.close()
+        assert desk.stderr is not None
+        assert (desk.stderr.read(), desk.wait()) == (b"", 0)
 
 
 def reported(folder: Path, device: str, at: str, *, allowed: bool = True, **answers: str) -> Path:

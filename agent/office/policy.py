@@ -50,11 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     wish = parser(language_of(os.environ)).parse_args(argv)
     desk = Desk("ja" if wish.language == "ja" else "en", bool(wish.json))
     try:
-        return COMMANDS[str(wish.command)](wish, desk)
+        code = COMMANDS[str(wish.command)](wish, desk)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has enough; Python would complain once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
     except PolicyErrors as wrong:
         return _errors(wrong, desk)
     except OSError as error:
-        return desk.complain(f"{error.filename or ''}: {error.strerror or error}")
+        where = f"{error.filename}: " if error.filename else ""
+        return desk.complain(f"{where}{error.strerror or error}")
     except ValueError as error:
         return desk.complain(str(error))
 
