@@ -20,7 +20,7 @@ def read_of_user(root: Path, mounts: Sequence[Mount], account: Account, names: S
         raise UnreadableError("it lies in a file system of the user's own")
     try:
         descriptor = _open_below(root / account.home.lstrip("/"), names)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except OSError as error:
         raise unreadable(error) from error
