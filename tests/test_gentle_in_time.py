@@ -1,6 +1,5 @@
 """Shadow and grace through the daemon: what is recorded, what people are told, and what connects all the same."""
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from agent.posture.facts import Facts
 from agent.problems import problem
 from agent.words import Language
 from ike.config import Instant
-from tests.test_checkpoint import BAD, Stage, play
+from tests.test_checkpoint import BAD, Stage, play, turns
 from tests.test_cli_report import WIFI
 
 SHADOW = "checks: {apps.unapproved: {shadow: true}}\n"
@@ -38,7 +37,7 @@ def test_what_is_in_shadow_opens_tells_nobody_and_is_recorded(tmp_path: Path, mo
         stage.lookout.running = BAD
         await stage.open()
         told = await status(stage)
-        assert (told.warnings, told.reasons) == ((), ())
+        assert not [one for one in told.warnings + told.reasons if one.code == "apps.unapproved"]
 
     play(tmp_path, scene, more)
     looked = next(
@@ -57,8 +56,8 @@ def test_a_grace_opens_and_tells_from_when_it_will_not(tmp_path: Path):
     async def scene(stage: Stage) -> None:
         stage.lookout.running = BAD
         await stage.open()
-        (warning,) = (await status(stage)).warnings
-        assert (warning.code, warning.outcome) == ("apps.unapproved", "warn")
+        (warning,) = (one for one in (await status(stage)).warnings if one.code == "apps.unapproved")
+        assert warning.outcome == "warn"
         assert "this will refuse the connection." in warning.remedy.en
         assert "以降は接続できなくなります。" in warning.remedy.ja
         assert isinstance(stage.state, gate.Open)
@@ -81,10 +80,9 @@ def test_trouble_with_the_policy_itself_stands_among_the_warnings_whatever_the_s
     async def scene(stage: Stage) -> None:
         kept = problem("policy.kept", "its serial 4 is lower")
         stage.checkpoint.jury = replace(stage.checkpoint.jury, warnings=lambda: (kept,))
-        assert [one.code for one in (await status(stage)).warnings] == ["policy.kept"]
-        await stage.open()
-        assert [one.code for one in (await status(stage)).warnings] == ["policy.kept"]
-        await asyncio.sleep(0)
+        for make_ready in (turns, stage.open):
+            await make_ready()
+            assert (await status(stage)).warnings[0].code == "policy.kept"
 
     play(tmp_path, scene)
 
