@@ -75,6 +75,7 @@ def changes(heard: Callable[[], None]) -> Iterator[None]:
     except (OSError, struct.error) as error:
         raise _unanswered(error) from error
     with listener:
+        listener.bind((0, 0))  # without a number of its own it would hear nothing
         for name in GROUPS & groups.keys():
             listener.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups[name])
         loop.add_reader(listener, _drain, listener, heard)

@@ -1,0 +1,1 @@
+"""A virtual machine with simulated radios: real access points for probes that this kernel alone could not try."""

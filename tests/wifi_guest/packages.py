@@ -1,0 +1,48 @@
+"""Fetches the Debian packages of the guest and unpacks them into a folder; nothing is installed, nothing is started."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.lab.run import run_command
+
+KEPT = Path("build/wifi-guest")
+
+
+def unpacked() -> Path:
+    """Give the folder with the guest's kernel and programs; fetch and unpack them when that was not done yet."""
+    root = KEPT / "root"
+    if not (KEPT / "done").exists():
+        archives = KEPT / "archives"
+        archives.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ("/usr/bin/apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", _kernel(), *PACKAGES),
+            cwd=archives,
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
+        for archive in sorted(archives.glob("*.deb")):
+            run_command(("/usr/bin/dpkg-deb", "-x", str(archive), str(root)), seconds=120)
+        (KEPT / "done").touch()
+    return root.resolve()
+
+
+def _kernel() -> str:
+    """Name the package of the kernel to which Debian's own name for the newest leads."""
+    told = run_command(("/usr/bin/apt-cache", "depends", "linux-image-amd64"))
+    found = re.search(r"Depends: (linux-image-\S+-amd64)", told)
+    assert found, told
+    return found[1]
+
+
+# Our choice: what the guest runs, and the libraries that the machine itself may lack.
+PACKAGES = (
+    "busybox-static",
+    "hostapd",
+    "wpasupplicant",
+    "libnl-3-200",
+    "libnl-genl-3-200",
+    "libnl-route-3-200",
+    "libpcsclite1",
+)
