@@ -1,6 +1,6 @@
 """Rules of iptables, as `iptables-nft-save` writes them, in nft's own terms: nft alone cannot tell them in full.
 
-It judges nothing; an option that it does not know becomes a statement that nobody knows.
+It judges nothing; an option that it does not know becomes a condition that nobody knows.
 """
 
 import re
@@ -136,7 +136,7 @@ def _flags(mask: str, wanted: str) -> tuple[object, object]:
 
 
 # Fixed by iptables.
-UNKNOWN: Statement = {"xt": None}
+UNKNOWN: Statement = {"match": {"op": "==", "left": {"xt": None}, "right": None}}
 USUAL_LIMIT: Statement = {"limit": {"rate": None}}
 SAYS_NOTHING = frozenset({"-m", "--comment", "--limit-burst"})
 PORTS = re.compile(r"\d{1,5}(:\d{1,5})?(,\d{1,5}(:\d{1,5})?)*", re.ASCII)
@@ -170,4 +170,5 @@ CONDITIONS: Mapping[str, Reading] = {
     "--ctstate": _states,
     "--state": _states,
     "--dst-type": _address_type,
+    "--rt-type": lambda told, _: ({"exthdr": {"name": "rt", "field": "type"}}, told),
 }

@@ -11,6 +11,7 @@ from agent.probes.firewall.packet import (
     Absent,
     Aims,
     Bits,
+    Extension,
     Joined,
     Labels,
     Open,
@@ -66,6 +67,8 @@ class Matcher:
                 return NEVER
             case Open():
                 return UNTOLD
+            case Extension():
+                return USUALLY if right is False else SELDOM
             case Bits():
                 return _compare_bits(operator, value, elements)
         match operator:
@@ -75,10 +78,13 @@ class Matcher:
                 return ~self._is_among(value, elements)
         return _compare_order(operator, value, right)
 
+    def has(self, left: object) -> bool:
+        """Tell whether the packet has such a field at all; a rule that looks up one that it has not does not apply."""
+        return not isinstance(read_value(self.packet, left), Absent)
+
     def is_key(self, left: object, key: object) -> Holds:
         """Tell whether a map's entry is the one that is looked up."""
-        value = read_value(self.packet, left)
-        return NEVER if isinstance(value, Absent) else self._equals(value, bare(key))
+        return ALWAYS if key == "*" else self._equals(read_value(self.packet, left), bare(key))
 
     def elements(self, told: object) -> Sequence[object] | None:
         """Give what a set or map holds, written out or named; None where packets change it or it is not there."""

@@ -18,7 +18,7 @@ class Packet:
 
     `destinations` are the addresses that it may be for, none where any is possible; `onward` is the link that it
     leaves by, empty for a packet for ourselves. Who is among `translated` may have got another destination on the
-    way; `tracked` tells that the kernel certainly counts the packet as a new connection.
+    way; `state` is what connection tracking says of the packet, nothing where that is not certain.
     """
 
     transport: Transport
@@ -28,7 +28,7 @@ class Packet:
     destinations: tuple[int, ...] = ()
     onward: str = ""
     translated: Sources = NONE
-    tracked: bool = True
+    state: str | None = "new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,11 @@ class WayBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Extension:
+    """A header between IPv6 and its content, which hardly any packet has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """Several values that are compared together."""
 
@@ -93,7 +98,7 @@ class Open:
     """A value that nobody can tell."""
 
 
-Value = Labels | Bits | Sender | Aims | WayBack | Joined | Absent | Open
+Value = Labels | Bits | Sender | Aims | WayBack | Extension | Joined | Absent | Open
 
 
 def read_value(packet: Packet, expression: object) -> Value:
@@ -111,6 +116,8 @@ def read_value(packet: Packet, expression: object) -> Value:
             return _connection(packet, key)
         case {"fib": {"result": str(result), "flags": [*flags]}}:
             return _route(packet, result, flags)
+        case {"exthdr": _}:
+            return Extension()
     return OPEN
 
 
@@ -167,12 +174,16 @@ def _about(packet: Packet, key: str) -> Value:
 
 
 def _connection(packet: Packet, key: str) -> Value:
+    if packet.state is None:
+        return OPEN
     match key:
-        case "state" if packet.tracked:
-            return Bits(STATES["new"], STATES)
+        case "state":
+            return Bits(STATES[packet.state], STATES)
+        case _ if packet.state == BEFORE_TRACKING:
+            return ABSENT
         case "status" if not packet.translated:
             return Bits(0, STATUS)
-        case "direction" if packet.tracked:
+        case "direction":
             return Labels(("original", 0))
     return OPEN
 
@@ -197,6 +208,7 @@ VERSIONS: Mapping[tuple[str, int], tuple[str | int, ...]] = {
 }
 TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
 STATES = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
+BEFORE_TRACKING = "invalid"
 STATUS = {
     "expected": 1,
     "seen-reply": 2,

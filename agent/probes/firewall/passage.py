@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from agent.posture.facts.network import Address
 from agent.posture.facts.observed import Told
-from agent.probes.firewall.matching import ALWAYS, SELDOM, UNTOLD, USUALLY, Holds, Matcher
-from agent.probes.firewall.packet import Packet
-from agent.probes.firewall.ruleset import Chain, Rule, Ruleset, Statement
+from agent.probes.firewall.matching import SELDOM, UNTOLD, USUALLY, Holds, Matcher
+from agent.probes.firewall.packet import BEFORE_TRACKING, Packet
+from agent.probes.firewall.ruleset import Base, Chain, Rule, Ruleset, Statement
 from agent.probes.firewall.sources import NONE, Sources, strangers
 
 
@@ -132,17 +132,19 @@ class _Walk:
     def through(self, flow: Flow) -> Flow:
         """Take a flow through every chain that it meets; give what is left of it at the end."""
         for hook in ("ingress", "prerouting", "forward" if self._packet.onward else "input"):
-            for chain in self._ruleset.entered(hook, FAMILIES[self._packet.version], self._packet.link):
-                flow = self._enter(chain, flow)
+            for chain, base in self._ruleset.entered(hook, FAMILIES[self._packet.version], self._packet.link):
+                flow = self._enter(chain, base, flow)
         return flow
 
-    def _enter(self, chain: Chain, flow: Flow) -> Flow:
+    def _enter(self, chain: Chain, base: Base, flow: Flow) -> Flow:
+        if self._packet.state is not None:
+            early = base.hook in EARLY_HOOKS and base.priority < TRACKING
+            self._packet = replace(self._packet, state=BEFORE_TRACKING if early else "new")
         fate = self._chain(chain, flow, _At(chain.name[:2], 0))
-        if chain.base is not None and (chain.base.kind, chain.base.hook) == ("nat", "prerouting"):
+        if (base.kind, base.hook) == ("nat", "prerouting"):
             self.moved |= fate.moved
             self._packet = replace(self._packet, translated=self.moved.may)
-        ends = chain.base is not None and chain.base.drops
-        return fate.accepted if ends else fate.accepted | fate.rest
+        return fate.accepted if base.drops else fate.accepted | fate.rest
 
     def _chain(self, chain: Chain, flow: Flow, at: _At) -> Fate:
         """Follow the rules; who reaches the end or returns is the fate's `rest`."""
@@ -172,7 +174,7 @@ class _Walk:
             case {"vmap": {"key": key, "data": data}}:
                 return self._look_up(key, data, flow, at), Flow()
             case {"notrack": _}:
-                self._packet = replace(self._packet, tracked=False)
+                self._packet = replace(self._packet, state=None)
         return (Fate(), flow) if _lets_go_on(statement) else (self._decide(statement, flow, at), Flow())
 
     def _condition(self, statement: Statement, at: _At) -> Holds | None:
@@ -193,6 +195,8 @@ class _Walk:
 
     def _look_up(self, key: object, data: object, flow: Flow, at: _At) -> Fate:
         matcher = self._matcher(at)
+        if not matcher.has(key):
+            return Fate(rest=flow)
         entries = matcher.elements(data)
         if entries is None:
             return _anything(flow)
@@ -201,7 +205,7 @@ class _Walk:
             self._count()
             match entry:
                 case [wanted, verdict]:
-                    inside, flow = flow.split(ALWAYS if wanted == "*" else matcher.is_key(key, wanted))
+                    inside, flow = flow.split(matcher.is_key(key, wanted))
                     whole |= self._decide(verdict, inside, at)
                 case _:
                     return whole | _anything(flow)
@@ -267,6 +271,8 @@ def _is_catch_all(entry: object) -> bool:
 
 # Fixed by nft: families whose chains a packet of each IP version meets, and statements.
 FAMILIES = {4: frozenset({"ip", "inet", "netdev"}), 6: frozenset({"ip6", "inet", "netdev"})}
+EARLY_HOOKS = frozenset({"ingress", "prerouting"})
+TRACKING = -200
 WITHOUT_EFFECT = frozenset(
     {"counter", "log", "notrack", "flow", "ct helper", "ct timeout", "ct expectation", "secmark", "last", "dup"}
 )

@@ -55,16 +55,16 @@ class Ruleset:
     beside: bool = False
     _read: dict[int, Sources | None] = field(default_factory=dict)
 
-    def entered(self, hook: str, families: frozenset[str], link: str) -> list[Chain]:
+    def entered(self, hook: str, families: frozenset[str], link: str) -> list[tuple[Chain, Base]]:
         """Give the chains that a packet meets at a hook, in order."""
         met = [
-            (chain.base.priority, chain)
+            (chain, base)
             for chain in self.chains.values()
-            if chain.base is not None
-            and (chain.base.hook, chain.name[0] in families) == (hook, True)
-            and (not chain.base.devices or link in chain.base.devices)
+            if (base := chain.base) is not None
+            and (base.hook, chain.name[0] in families) == (hook, True)
+            and (not base.devices or link in base.devices)
         ]
-        return [chain for _, chain in sorted(met, key=lambda one: one[0])]
+        return sorted(met, key=lambda one: one[1].priority)
 
     def addresses(self, elements: Sequence[object]) -> Sources | None:
         """Read addresses, prefixes and ranges; None where one is not known. A long list is read once."""
