@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from agent.boot_clock import boot_clock
-from agent.posture.facts import AccessPoint, Air, Grade, Links, Observed, Saved, Unseen, Wireless
+from agent.posture.facts import AccessPoint, Air, Grade, Links, Observed, Saved, Security, Unseen, Wireless
 from agent.probes import supplicant, wifi
 from agent.probes.air import Joined, read_air
 from agent.probes.bus import Bus, BusError, Line
@@ -56,20 +56,29 @@ class LinkSource:
         with ExitStack() as stack:
             with suppress(RadioError):
                 stack.enter_context(changes(self._changed.set))
+            was_unseen = False
             while True:
                 self._changed.clear()
-                seen = await self.read()
-                yield seen
-                await self._wait(TRY_AGAIN if isinstance(seen["links"], Unseen) else None)
-                await asyncio.sleep(SETTLE)  # several changes often come together
+                seen = await self._settled()
+                is_unseen = isinstance(seen["links"], Unseen)
+                if not (is_unseen and was_unseen):
+                    yield seen
+                was_unseen = is_unseen
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), TRY_AGAIN if is_unseen else None)
 
     async def close(self) -> None:
         """Leave the bus."""
         await self._line.close()
 
-    async def _wait(self, longest: float | None) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), longest)
+    async def _settled(self) -> Mapping[str, Observed[object] | Unseen]:
+        """Look, and once more where the answer is open: a laptop that roams belongs to no access point for a moment."""
+        seen = await self.read()
+        match seen["links"]:
+            case Observed(Links(wireless)) if all(one.security is not Security.UNKNOWN for one in wireless):
+                return seen
+        await asyncio.sleep(SETTLE)
+        return await self.read()
 
     async def _ask(self, read: Callable[[Bus], Awaitable[Value]]) -> Value | Unseen:
         try:
@@ -80,14 +89,11 @@ class LinkSource:
     def _links(
         self, links: Links | Unseen, radios: Radios | None, heard: tuple[Wireless, ...]
     ) -> Observed[Links] | Unseen:
-        if isinstance(links, Links):
-            methods = [wifi.METHOD]
-        elif radios is None:
+        methods = [wifi.METHOD] * isinstance(links, Links)
+        if isinstance(links, Unseen) and radios is not None:
+            links = self._kernel_links()
+        if isinstance(links, Unseen):
             return links
-        else:
-            links, methods = self._kernel_links(), []
-            if isinstance(links, Unseen):
-                return links
         methods += ["nl80211"] * (radios is not None) + ["wpa_supplicant"] * bool(heard)
         return Observed(with_seconds(links, radios, heard), Grade.ROOT, ", ".join(methods), self._boot())
 
@@ -125,4 +131,4 @@ def _radios() -> Radios | None:
 
 # Our choices, in seconds.
 TRY_AGAIN = 1.0
-SETTLE = 0.05
+SETTLE = 0.3
