@@ -75,9 +75,9 @@ LOOKED_AT = (
         "インストール済みのソフトウェアとその入手元、未適用のセキュリティ更新(パッケージ管理の記録によります)。",
     ),
     Words(
-        "How this computer reaches the network, as NetworkManager, wpa_supplicant and the kernel tell it: cable, phone or "
-        "Wi-Fi; for the Wi-Fi in use, in range and stored its name, access point and protection. No Wi-Fi password is "
-        "asked for.",
+        "How this computer reaches the network, as NetworkManager, wpa_supplicant and the kernel tell it: cable, phone "
+        "or Wi-Fi; for the Wi-Fi in use, in range and stored its name, access point and protection. No Wi-Fi password "
+        "is asked for.",
         "NetworkManager、wpa_supplicant、カーネルが示すネットワークの利用状況。有線、テザリング、Wi-Fiの別と、"
         "利用中・周辺・保存済みのWi-Fiの名前、アクセスポイント、保護方式です。パスワードは取得しません。",
     ),
