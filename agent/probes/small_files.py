@@ -26,12 +26,14 @@ def read_small(path: Path, most: int = 1 << 20) -> bytes | None:
 def read_opened(descriptor: int, most: int) -> bytes:
     """Read what was opened, if it is a regular file of at most `most` bytes, and close it."""
     try:
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnreadableError("it is no regular file")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnreadableError("it is no regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(most + 1)
     except OSError as error:
         raise unreadable(error) from error
+    finally:
+        os.close(descriptor)
     if len(content) > most:
         raise UnreadableError(f"it is larger than {most} bytes")
     return content
