@@ -82,9 +82,9 @@ LOOKED_AT = (
         "利用中・周辺・保存済みのWi-Fiの名前、アクセスポイント、保護方式です。パスワードは取得しません。",
     ),
     Words(
-        "How this computer itself is set up: encryption of its disks, antivirus program, plugged-in disks, clock, Secure "
-        "Boot, screen lock, whether an account needs no password, and its own certificate. Nothing of what you stored "
-        "is read.",
+        "How this computer itself is set up: encryption of its disks, antivirus program, plugged-in disks, clock, "
+        "Secure Boot, screen lock, whether an account needs no password, and its own certificate. Nothing of what you "
+        "stored is read.",
         "パソコン本体の設定。ディスクの暗号化、ウイルス対策ソフト、接続中の外付けディスク、時計、セキュアブート、"
         "画面ロック、パスワードのないアカウントの有無、端末証明書です。保存されたデータの内容は読み取りません。",
     ),
