@@ -21,8 +21,9 @@ from agent.daemon.jury import Jury
 from agent.daemon.lookout import Lookout, Watcher
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
+from agent.daemon.renewal import Accept
 from agent.network.apply import Network
-from agent.posture.facts import Facts, Grade, Links, Observed, Program, Programs
+from agent.posture.facts import Facts, Grade, Links, Observed, Place, Places, Program, Programs, Told
 from agent.posture.policy import Site, load
 from agent.posture.verdict import Finding
 from agent.probes.client import LookLost, Scope
@@ -54,6 +55,7 @@ class StandInLookout(Lookout):
         self.clock = clock
         self.running: tuple[str, ...] = ()
         self.missed = ""
+        self.inside = Told.NO
         self.may_look = asyncio.Event()
         self.may_look.set()
         self.scopes: list[Scope] = []
@@ -69,6 +71,7 @@ class StandInLookout(Lookout):
         return Facts(
             Observed(Programs(running, 0, 0), Grade.ROOT, "stand-in", at),
             Observed(Links(()), Grade.ROOT, "stand-in", at),
+            places=Observed(Places((Place("main", self.inside),)), Grade.ROOT, "stand-in", at),
         )
 
     async def look(self, scope: Scope) -> Facts:
@@ -103,6 +106,7 @@ class StandInPassage(Passage):
 
     def __init__(self, site: Site, machine: Machine, voice: Voice) -> None:
         super().__init__(site, machine, voice)
+        self.site = site
         self.voice = voice
         self.machine = machine
         self.may_open = asyncio.Event()
@@ -151,7 +155,7 @@ def carried() -> Carried:
 class Stage:
     """A checkpoint, everything around it, and what it wrote down."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", accept: Accept | None = None) -> None:
         self.clock = Clock()
         self.lookout = StandInLookout(self.clock)
         self.passages: list[StandInPassage] = []
@@ -159,7 +163,7 @@ class Stage:
         machine = Machine(self.clock, lambda size: b"\0" * size, Network(folder / "undo"), folder / "resolv.conf")
         jury = Jury(load(POLICY + more, "policy.yaml"), b"k" * 32)
         records = Records(self._log, lambda: 1_800_000_000.0)
-        self.checkpoint = Checkpoint(jury, machine, records, self.lookout, self._passage)
+        self.checkpoint = Checkpoint(jury, machine, records, self.lookout, self._passage, accept)
 
     def _passage(self, site: Site, machine: Machine, voice: Voice) -> StandInPassage:
         self.passages.append(StandInPassage(site, machine, voice))
@@ -207,9 +211,9 @@ class Stage:
 Play = Callable[[Stage], Coroutine[None, None, None]]
 
 
-def play(folder: Path, scene: Play, more: str = "") -> None:
+def play(folder: Path, scene: Play, more: str = "", accept: Accept | None = None) -> None:
     async def run() -> None:
-        stage = Stage(folder, more)
+        stage = Stage(folder, more, accept)
         async with asyncio.timeout(SECONDS):
             await scene(stage)
             await stage.checkpoint.closed()

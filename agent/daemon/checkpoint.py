@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from agent import events, gate
 from agent.control.messages import StepName
-from agent.daemon.fetching import fetch_policy
 from agent.daemon.grants import reached, terms
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Glance, Lookout, Watcher
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
+from agent.daemon.renewal import Accept, Renewal
 from agent.posture.facts import Facts
 from agent.posture.policy import Policy, Site
 from agent.posture.policy.place import is_inside
@@ -42,8 +42,6 @@ class Moved:
 
 News = Stepped | Moved
 Order = gate.Look | gate.OpenSite | gate.CloseSite | gate.FetchPolicy | gate.Tell | gate.Record
-Accept = Callable[[bytes, bytes | None, str], Policy | Problem]
-"""Given a policy that came from a server, its signature and its address, make it the one in force or say why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class Checkpoint:
         self._records = records
         self._lookout = lookout
         self._passages = passages
-        self._accept = accept
+        self._renewal = None if accept is None else Renewal(accept)
         self._passage: Passage | None = None
         self._opening: asyncio.Task[None] | None = None
         self._fetching: asyncio.Task[None] | None = None
@@ -270,25 +268,20 @@ class Checkpoint:
 
     async def _fetch(self, url: str) -> None:
         """Fetch a newer policy; one that is not to be had, or not good, changes nothing."""
-        if self._accept is None or self.carried is None:
+        if self._renewal is None or self.carried is None:
             return
-        try:
-            fetched = await fetch_policy(url, self.carried.interface)
-        except Trouble as trouble:
-            _log((trouble.problem,))
-            return
-        policy = self._accept(fetched.policy, fetched.signature, url)
-        if isinstance(policy, Problem):
-            _log((policy,))
-        elif policy != self.jury.policy:
+        policy = await self._renewal.newer(url, self.carried.interface)
+        if policy is not None and policy != self.jury.policy:
             self.adopt(policy)
 
     def _stop_fetching(self) -> None:
-        if self._fetching is not None:
+        if self._fetching is not None and not self._fetching.done():
             self._fetching.cancel()
 
     async def _close(self) -> None:
         self._stop_fetching()
+        if self._renewal is not None:
+            self._renewal.forget()
         if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait({self._opening})
