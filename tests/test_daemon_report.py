@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from agent.posture.facts import (
     Antimalware,
     Boot,
     Clock,
+    Exposure,
     Facts,
+    Firewall,
     Grade,
     Links,
     Locking,
@@ -39,6 +42,7 @@ from agent.posture.facts import (
     Wireless,
 )
 from agent.posture.facts.device import Paper, RemovableDisk, Scanner, Seal, Volume
+from agent.posture.facts.network import Listener, Transport
 from agent.posture.policy import load
 from agent.posture.verdict import Finding
 from agent.probes.client import Scope
@@ -85,8 +89,8 @@ async def ask(stage: Stage, uid: int = 1000) -> Report:
 AT_1, AT_1000 = Instant(1.0, 0.0), Instant(1000.0, 0.0)
 BUILT = (
     *("apps.unapproved", "apps.forbidden", "apps.antimalware"),
-    *("wifi.trust", "wifi.autojoin", "wifi.twin", "network.hostile"),
-    *("device.encryption", "device.updates", "device.lock", "device.usb"),
+    *("wifi.trust", "wifi.autojoin", "wifi.twin", "network.hostile", "network.turnaround"),
+    *("device.encryption", "device.firewall", "device.updates", "device.lock", "device.usb"),
     *("device.clock", "device.boot", "device.identity"),
 )
 LOOKED_AT = ("apps.unapproved", "apps.forbidden", "wifi.trust", "wifi.twin")
@@ -232,11 +236,19 @@ def test_the_longest_names_fit_into_one_line(count: int):
         air=Observed(Air((), (AccessPoint(station.ssid, station.bssid, Security.ENTERPRISE),)), Grade.ROOT, "bus", 1.0),
         saved=Observed(Saved(stored), Grade.ROOT, "bus", 1.0),
         neighbourhood=Observed(Neighbourhood((), (), (), portal=Told.YES), Grade.ROOT, "bus", 1.0),
+        exposure=Observed(exposed(count), Grade.ROOT, "kernel", 1.0),
+        firewall=Observed(Firewall(Told.NO), Grade.ROOT, "rules", 1.0),
         **laptop(count),
     )
     told = report(jury, Sighting(facts, jury.judge(facts, AT_1), AT_1, "𠮷" * 4000))
     assert [finding.outcome for finding in told.findings] == ["fail"] * len(BUILT)
     assert len(encode(told)) < LONGEST_LINE
+
+
+def exposed(count: int) -> Exposure:
+    waiting = (Listener(Transport.TCP, ip_address("::"), 60_000 + number, 0, Told.YES) for number in range(count))
+    links = tuple("𠮷" * 15 for _ in range(count))
+    return Exposure(tuple(waiting), links, links, links, tuple(range(60_000, 60_000 + count)), links, links)
 
 
 def laptop(count: int) -> dict[str, Observed]:

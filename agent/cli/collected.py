@@ -89,6 +89,12 @@ LOOKED_AT = (
         "画面ロック、パスワードのないアカウントの有無、端末証明書です。保存されたデータの内容は読み取りません。",
     ),
     Words(
+        "What others on the same network could reach or pass through: ports that wait, the firewall's rules, other "
+        "VPNs, shared and joined networks.",
+        "同じネットワークの他の人が接続・経由できるもの。待ち受け中のポート、ファイアウォールの設定、別のVPN、共有または"
+        "中継しているネットワークです。",
+    ),
+    Words(
         "All this is held in memory only, and told to nobody but those who may control Sekisho on this computer. The "
         "part that looks rests while nothing is connected and nobody asks.",
         "これらはメモリー上にのみ保持され、このパソコンでSekishoを操作できる人以外には伝えません。接続も"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from agent.posture.checks.apps import Forbidden, ListedFile, Mark, Unapproved
 from agent.posture.checks.autojoin import AutoJoin
+from agent.posture.checks.firewall import TurnsAway
 from agent.posture.checks.twin import Twin
 from agent.posture.checks.wifi import Registered
 from agent.posture.facts import Facts
 from agent.posture.moment import Moment
 from agent.posture.policy.device import device_checks
 from agent.posture.policy.model import HelpDesk, Policy
-from agent.posture.policy.network import hostile
+from agent.posture.policy.network import hostile, turnaround
 from agent.posture.policy.rules import DEFAULT_RULES, CheckId
 from agent.posture.policy.schedule import spared
 from agent.posture.policy.values import UidOf
@@ -87,6 +88,8 @@ def _checks(policy: Policy, context: Context) -> tuple[tuple[CheckId, Check], ..
         ("wifi.autojoin", AutoJoin(help_desk, key)),
         ("wifi.twin", Twin(help_desk, key)),
         ("network.hostile", hostile(policy.network, policy.sites.values(), help_desk)),
+        ("network.turnaround", turnaround(policy.network, help_desk)),
+        ("device.firewall", TurnsAway(help_desk)),
         *device_checks(policy.device, policy.apps.antimalware, help_desk, context.moment),
     )
     return tuple(sorted(checks, key=lambda named: ORDER.index(named[0])))

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from agent.posture.checks.hostile import Hostile
-from agent.posture.facts.network import Prefix
+from agent.posture.checks.turnaround import Service, Turnaround
+from agent.posture.facts.network import Prefix, Transport
 from agent.posture.policy.rules import Section
 from agent.posture.policy.sites import Site
-from agent.posture.policy.values import Domain
+from agent.posture.policy.values import Domain, OneOrMore
 from agent.words import Words, quote
 
 
@@ -42,6 +43,33 @@ class Canary(Section):
     name: Annotated[Domain, Field(description="such as does-not-exist.hospital.example")]
 
 
+def _service(value: object) -> Service:
+    match = re.fullmatch(SERVICE, value) if isinstance(value, str) else None
+    if match is None or not 1 <= int(match[2]) <= HIGHEST_PORT:
+        shown = quote(value) if isinstance(value, str) else "something else"
+        raise ValueError(f"write a service such as tcp/22 or udp/161; this is {shown!r}")
+    return Transport(match[1]), int(match[2])
+
+
+ServiceValue = Annotated[
+    Service,
+    PlainValidator(_service),
+    PlainSerializer(lambda service: f"{service[0]}/{service[1]}"),
+    WithJsonSchema({"type": "string", "pattern": "^(tcp|udp)/[0-9]{1,5}$"}),
+]
+
+
+class Strangers(Section):
+    """What others on the network may use of the laptop."""
+
+    ports: Annotated[
+        tuple[ServiceValue, ...], OneOrMore, Field(max_length=256, description="what may be reached, such as tcp/22")
+    ] = ()
+    second_link: Annotated[
+        Literal["allow", "refuse"], Field(description="two networks in use at once, such as a cable and Wi-Fi")
+    ] = "allow"
+
+
 class Network(Section):
     """The network around the laptop. Without `portal` and `canary` it is asked nothing."""
 
@@ -50,12 +78,19 @@ class Network(Section):
     ] = "allow"
     portal: Annotated[Portal | None, Field(description="how a login page is noticed")] = None
     canary: Annotated[Canary | None, Field(description="how a lying name server is noticed")] = None
+    turnaround: Strangers = Strangers()
 
 
 def hostile(network: Network, sites: Iterable[Site], help_desk: Words) -> Hostile:
     """Make the check of `network.hostile`."""
     protected = tuple(dict.fromkeys(prefix for site in sites for prefix in _protected(site)))
     return Hostile(help_desk, protected, network.overlap == "allow")
+
+
+def turnaround(network: Network, help_desk: Words) -> Turnaround:
+    """Make the check of `network.turnaround`."""
+    section = network.turnaround
+    return Turnaround(help_desk, frozenset(section.ports), section.second_link == "allow")
 
 
 def _protected(site: Site) -> Iterator[Prefix]:
@@ -70,3 +105,7 @@ def _protected(site: Site) -> Iterator[Prefix]:
 
 # Fixed by RFC 3986, and no wider than what is needed: no user, no address in brackets, nothing that could end a line.
 PAGE = r"http://[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,4}|:[1-5][0-9]{4})?(?:/[!-\"$-~]{0,500})?"
+
+# Fixed by the Internet protocols.
+SERVICE = r"(tcp|udp)/([0-9]{1,5})"
+HIGHEST_PORT = 65_535

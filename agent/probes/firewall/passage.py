@@ -7,11 +7,11 @@ anything, so what it could concern is `UNTOLD` and never a wrong answer.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from agent.posture.facts.network import Address
+from agent.posture.facts.network import Address, Transport
 from agent.posture.facts.observed import Told
-from agent.probes.firewall.matching import SELDOM, UNTOLD, USUALLY, Holds, Matcher
+from agent.probes.firewall.matching import NEVER, SELDOM, UNTOLD, USUALLY, Holds, Matcher
 from agent.probes.firewall.packet import BEFORE_TRACKING, Packet
-from agent.probes.firewall.ruleset import Base, Chain, Rule, Ruleset, Statement
+from agent.probes.firewall.ruleset import Base, Chain, Rule, Ruleset, Statement, bare
 from agent.probes.firewall.sources import NONE, Sources, strangers
 
 
@@ -185,13 +185,21 @@ class _Walk:
                 return SELDOM
             case {"limit": {"rate": _}}:
                 return USUALLY
-            case {"set": {"op": _, "stmt": _}}:
-                return UNTOLD
-            case {"set": {"op": _}}:
-                return USUALLY  # it fails only where the set is full
+            case {"set": {"op": _, "elem": element, **more}}:  # it fails where the set is full
+                usual = UNTOLD if "stmt" in more else USUALLY
+                return usual if self._matcher(at).has(bare(element)) else NEVER
+            case {"reject": {"type": str(answer)}} if not self._could_answer(answer):
+                return NEVER
+            case {"dnat": {"family": "ip" | "ip6" as family}} if family not in FAMILIES[self._packet.version]:
+                return NEVER
             case {"limit": _} | {"quota": _} | {"ct count": _} | {"meter": _}:
                 return UNTOLD
         return None
+
+    def _could_answer(self, answer: str) -> bool:
+        """Tell whether a packet can be turned away with such an answer; else the rule does not apply to it."""
+        fits = {"tcp reset": self._packet.transport is Transport.TCP, **ANSWERS[self._packet.version]}
+        return fits.get(answer, True)
 
     def _look_up(self, key: object, data: object, flow: Flow, at: _At) -> Fate:
         matcher = self._matcher(at)
@@ -271,6 +279,7 @@ def _is_catch_all(entry: object) -> bool:
 
 # Fixed by nft: families whose chains a packet of each IP version meets, and statements.
 FAMILIES = {4: frozenset({"ip", "inet", "netdev"}), 6: frozenset({"ip6", "inet", "netdev"})}
+ANSWERS = {4: {"icmpv6": False}, 6: {"icmp": False}}
 EARLY_HOOKS = frozenset({"ingress", "prerouting"})
 TRACKING = -200
 WITHOUT_EFFECT = frozenset(
