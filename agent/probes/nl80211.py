@@ -25,7 +25,7 @@ class RadioError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Radios:
-    """All radios that can join networks: the networks that are joined, who joined none, and what is in range."""
+    """All radios: the networks that are joined, the interfaces that joined none, and what is in range."""
 
     joined: tuple[Wireless, ...] = ()
     idle: tuple[str, ...] = ()
@@ -45,8 +45,8 @@ def read_radios() -> Radios:
     """Read them now, in some milliseconds; raise `RadioError` where the kernel knows no radios."""
     try:
         family = _find_family()
-        stations = list(_stations(family.number))
-        seen = [(name, *_read_station(family.number, index)) for index, name in stations]
+        interfaces = list(_interfaces(family.number))
+        seen = [(each.name, *_read_station(family.number, each.index)) for each in interfaces if each.kind in JOINING]
     except (OSError, struct.error) as error:
         raise _unanswered(error) from error
     return Radios(
@@ -56,7 +56,10 @@ def read_radios() -> Radios:
             for beacon in beacons
             if beacon.is_joined
         ),
-        idle=tuple(name for name, beacons, _ in seen if not any(beacon.is_joined for beacon in beacons)),
+        idle=(
+            *(each.name for each in interfaces if each.kind in SERVING),
+            *(name for name, beacons, _ in seen if not any(beacon.is_joined for beacon in beacons)),
+        ),
         in_range=tuple(
             AccessPoint(beacon.announced.ssid, beacon.bssid, beacon.announced.security)
             for _, beacons, _ in seen
@@ -86,6 +89,15 @@ def changes(heard: Callable[[], None]) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Interface:
+    """One use of a radio, and of which kind (enum nl80211_iftype)."""
+
+    index: int
+    name: str
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Family:
     """The kernel's own number for nl80211, and those of its groups of events."""
 
@@ -103,12 +115,12 @@ def _find_family() -> _Family:
     raise OSError(errno.ENODEV, "it has no radios")
 
 
-def _stations(family: int) -> Iterator[tuple[int, str]]:
-    """List the interfaces that can join networks: number and name."""
+def _interfaces(family: int) -> Iterator[_Interface]:
     for body in dump(NETLINK_GENERIC, family, GENERIC.pack(GET_INTERFACE, 0)):
-        interface = _attributes(body[GENERIC.size :])
-        if _number(interface.get(INTERFACE_TYPE)) in JOINING and INTERFACE_NAME in interface:
-            yield _number(interface.get(INTERFACE_INDEX)), _name(interface[INTERFACE_NAME])
+        told = _attributes(body[GENERIC.size :])
+        if INTERFACE_NAME in told:  # some serve the driver only
+            index, kind = _number(told.get(INTERFACE_INDEX)), _number(told.get(INTERFACE_TYPE))
+            yield _Interface(index, _name(told[INTERFACE_NAME]), kind)
 
 
 def _read_station(family: int, index: int) -> tuple[list[Beacon], Told]:
@@ -130,7 +142,7 @@ def read_beacon(body: bytes) -> Beacon | None:
         return None
     privacy = bool(_number(bss.get(BSS_CAPABILITY)) & PRIVACY)
     announced = read_announced(bss.get(BSS_ELEMENTS, b""), privacy=privacy)
-    return Beacon(bss[BSS_BSSID].hex(":"), announced, _number(bss.get(BSS_STATUS), NOT_JOINED) == JOINED)
+    return Beacon(bss[BSS_BSSID].hex(":"), announced, _number(bss.get(BSS_STATUS), NOT_JOINED) in JOINED)
 
 
 def read_guard(body: bytes) -> Told:
@@ -205,8 +217,9 @@ GET_INTERFACE, GET_STATION, GET_SCAN = 5, 17, 32
 INTERFACE_INDEX, INTERFACE_NAME, INTERFACE_TYPE = 3, 4, 5
 STATION_INFO, STATION_FLAGS, PROTECTED = 21, 17, 1 << 4
 BSS, BSS_BSSID, BSS_CAPABILITY, BSS_ELEMENTS, BSS_STATUS = 47, 1, 5, 6, 9
-JOINING = frozenset({2, 8})  # station, client of Wi-Fi Direct
-JOINED, NOT_JOINED = 1, -1
+JOINING = frozenset({1, 2, 8})  # ad hoc, station, client of Wi-Fi Direct
+SERVING = frozenset({3, 4, 6, 9, 10})  # access points, monitors, owners of Wi-Fi Direct: they join nobody
+JOINED, NOT_JOINED = frozenset({1, 2}), -1
 PRIVACY = 0x10
 BSSID_LENGTH = 6
 

@@ -54,10 +54,26 @@ def test_everything_in_range_is_seen_and_an_open_double_among_it(told: Mapping[s
 @pytest.mark.parametrize("name", EXPECTED)
 def test_joining_and_leaving_are_heard_from_the_kernel(told: Mapping[str, Told], name: str) -> None:
     assert told[name]["events"] != 0
-    assert told[name]["idle_after"] == ["wlan0"]
+    idle = told[name]["idle_after"]
+    assert isinstance(idle, list)
+    assert sorted(idle) == [f"wlan{number}" for number in range(8)]
 
 
 def links(told: Told, key: str) -> list[dict[str, object]]:
     found = told[key]
     assert isinstance(found, list), found
     return found
+
+
+def test_networkmanager_itself_tells_the_pinned_server_and_what_it_would_join(told: Mapping[str, Told]) -> None:
+    managed = told["managed"]
+    (network,) = links(managed, "links")
+    assert (network["ssid"], network["security"], network["negotiated"]) == ("hospital", "802.1x", "802.1x")
+    assert (network["management"], network["pinned"]) == ("yes", ["hospital.example"])
+    assert managed["method"] == "NetworkManager over D-Bus, nl80211, wpa_supplicant"
+    saved = sorted(links(managed, "saved"), key=lambda one: str(one["ssid"]))
+    assert [(one["ssid"], one["security"], one["by_itself"]) for one in saved] == [
+        ("cafe", "open", True),
+        ("home", "sae", False),
+        ("hospital", "802.1x", True),
+    ]

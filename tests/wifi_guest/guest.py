@@ -43,11 +43,13 @@ def ask_guest(folder: Path) -> Mapping[str, Told]:
 LONGEST = 280.0
 BEGIN = """\
 mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=512000 host /host
+mount -t overlay -o ro,lowerdir=/host{root}/usr:/host/usr overlay /host/usr
 mount -t proc proc /host/proc
-mount -t sysfs sysfs /host/sys
+mount -t sysfs -o ro sysfs /host/sys
 mount -t devtmpfs dev /host/dev
 mount -t tmpfs tmpfs /host/run
-mkdir /host/run/net
+mount -t tmpfs tmpfs /host/var
+mkdir -p /host/run/net /host/run/NetworkManager /host/var/lib/NetworkManager
 ip link set lo up
 cd /host
 chroot /host /bin/sh -c 'cd {here} && exec env PATH=/usr/sbin:/usr/bin PYTHONDONTWRITEBYTECODE=1 \\

@@ -49,7 +49,7 @@ def _member(name: str, content: bytes, mode: int) -> bytes:
 
 
 # Our choices.
-WANTED = ("virtio_pci", "9pnet_virtio", "9p", "ctr", "ccm", "cmac", "gcm", "mac80211_hwsim")
+WANTED = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "ctr", "ccm", "cmac", "gcm", "mac80211_hwsim")
 OPTIONS = {"mac80211_hwsim": "radios=8"}
 HEAD = """\
 #!/bin/busybox sh

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agent.posture.facts import Air, Links, Observed, Unseen
+from agent.posture.facts import Air, Links, Observed, Saved, Unseen
 from agent.probes.link_source import LinkSource
 from agent.probes.nl80211 import changes, read_radios
 from tests.lab.wifi import BUS_CONFIG, DBUS_DAEMON
@@ -44,6 +44,7 @@ def main() -> None:
             told = asyncio.run(_join(root, network))
             out.write(json.dumps({"network": network.name, **told}) + "\n")
             out.flush()
+        out.write(json.dumps({"network": "managed", **asyncio.run(_have_it_managed(root))}) + "\n")
         out.write(json.dumps({"done": True}) + "\n")
 
 
@@ -62,23 +63,44 @@ async def _join(root: Path, network: Network) -> dict[str, object]:
         await source.close()
         supplicant.terminate()
         supplicant.wait(10)
-    links = seen["links"]
     return {
         "events": len(heard),
-        "links": _plain(links),
-        "method": links.method if isinstance(links, Observed) else "",
+        "links": _plain(seen["links"]),
+        "method": _method(seen["links"]),
         "air": _plain(seen["air"]),
         "kernel": [_readable(asdict(one)) for one in radios.joined],
         "idle_after": list(read_radios().idle),
     }
 
 
-async def _is_settled(source: LinkSource) -> bool:
+async def _have_it_managed(root: Path) -> dict[str, object]:
+    """Let NetworkManager join the hospital's network by itself, and look at it by every source."""
+    _start(str(root / "sbin/wpa_supplicant"), "-u")
+    Path("/run/net/connections").mkdir()
+    for name, text in CONNECTIONS.items():
+        Path(_written(f"connections/{name}.nmconnection", text)).chmod(0o600)
+    config = _written("NetworkManager.conf", MANAGER)
+    _start("/usr/sbin/NetworkManager", "--no-daemon", "--config", config, "--config-dir", "/run/net/none")
+    source = LinkSource(f"unix:path={BUS}")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            while not await _is_settled(source, "NetworkManager"):
+                await asyncio.sleep(0.2)
+    seen = await source.read()
+    await source.close()
+    return {name: _plain(fact) for name, fact in seen.items()} | {"method": _method(seen["links"])}
+
+
+async def _is_settled(source: LinkSource, first: str = "") -> bool:
     """Tell whether a network is joined by all sources: the supplicant has agreed on keys."""
     links = (await source.read())["links"]
     if not isinstance(links, Observed) or not isinstance(links.value, Links) or not links.value.wireless:
         return False
-    return "wpa_supplicant" in links.method
+    return links.method.startswith(first) and "wpa_supplicant" in links.method
+
+
+def _method(fact: Observed[object] | Unseen) -> str:
+    return fact.method if isinstance(fact, Observed) else ""
 
 
 def _plain(fact: Observed[object] | Unseen) -> object:
@@ -89,6 +111,8 @@ def _plain(fact: Observed[object] | Unseen) -> object:
             return [_readable(asdict(one)) for one in wireless]
         case Observed(Air(in_range)):
             return sorted({(one.ssid.decode(), one.security.value) for one in in_range})
+        case Observed(Saved(networks)):
+            return [_readable(asdict(one)) for one in networks]
     return None
 
 
@@ -151,6 +175,26 @@ NETWORKS = (
         'ca_cert="/run/net/server.pem"\ndomain_suffix_match="radius.hospital.example"',
     ),
 )
+MANAGER = """\
+[main]
+plugins=keyfile
+no-auto-default=*
+auth-polkit=false
+dns=none
+[keyfile]
+path=/run/net/connections
+unmanaged-devices=except:interface-name:wlan0
+"""
+STAY = "[ipv4]\nmethod=manual\naddress1=192.168.77.10/24\n[ipv6]\nmethod=disabled\n"
+CONNECTIONS = {
+    "hospital": f"[connection]\nid=hospital\nuuid=11111111-1111-4111-8111-111111111111\ntype=wifi\n"
+    "[wifi]\nssid=hospital\n[wifi-security]\nkey-mgmt=wpa-eap\n[802-1x]\neap=ttls;\nidentity=doctor\n"
+    "password=secret\nphase2-auth=pap\nca-cert=/run/net/server.pem\n"
+    f"domain-suffix-match=Hospital.example\n{STAY}",
+    "cafe": "[connection]\nid=cafe\nuuid=22222222-2222-4222-8222-222222222222\ntype=wifi\n[wifi]\nssid=cafe\n",
+    "home": "[connection]\nid=home\nuuid=33333333-3333-4333-8333-333333333333\ntype=wifi\nautoconnect=false\n"
+    "[wifi]\nssid=home\n[wifi-security]\nkey-mgmt=sae\npsk=long enough\n",
+}
 DOUBLE = ("wpa2", "")
 
 if __name__ == "__main__":
