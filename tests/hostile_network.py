@@ -5,6 +5,7 @@ Every machine is a network namespace of its own on one bridge; all of them die w
 
 import contextlib
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -84,11 +85,26 @@ class Machine:
         wait_for(lambda: b":0043 " in Path(f"/proc/{self.pid}/net/udp").read_bytes())
         return server
 
+    def serve_names(self, *options: str) -> None:
+        """Answer names by dnsmasq, as its options say, and ask nobody else."""
+        self.link.start(
+            *self.enter,
+            *("/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts"),
+            *("--user=root", "--pid-file", "--log-facility=-", *options),
+        )
+        wait_for(lambda: b":0035 " in Path(f"/proc/{self.pid}/net/udp").read_bytes())
+
+    def serve_page(self, status: int) -> None:
+        """Answer every request at port 8080 with one status; never, where it is 0."""
+        self.link.start(*self.enter, sys.executable, "-I", "-c", PAGE, str(status))
+        wait_for(lambda: b":1F90 " in Path(f"/proc/{self.pid}/net/tcp").read_bytes())
+
 
 @contextlib.contextmanager
 def lan(folder: Path) -> Iterator[Link]:
     """Make the link, up and without an address."""
     run("ip", "link", "add", "switch", "type", "bridge")
+    Path("/proc/sys/net/ipv6/conf/switch/disable_ipv6").write_text("1")  # it is no part of the laptop
     run("ip", "link", "set", "switch", "up")
     run("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "socket")
     run("ip", "link", "set", "socket", "master", "switch", "up")
@@ -120,3 +136,17 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         if time.monotonic() > until:
             pytest.fail("it never came to be")
         time.sleep(0.01)
+
+
+PAGE = """
+import http.server, sys, time
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        status = int(sys.argv[1])
+        if not status:
+            time.sleep(600)
+        self.send_response(status)
+        self.send_header("Location", "http://login.example/")
+        self.end_headers()
+http.server.HTTPServer(("192.168.77.1", 8080), Page).serve_forever()
+"""

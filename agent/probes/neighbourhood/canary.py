@@ -98,7 +98,7 @@ IPV6 = 6
 SERVER = re.compile(r"^[ \t]*nameserver[ \t]+([0-9A-Fa-f.:%]+\w*)", re.MULTILINE)
 
 # Our choices.
-LONGEST_WAIT = 1.0
+LONGEST_WAIT = 3.0
 LARGEST_ANSWER = 4096
 MOST_ANSWERS = 16
 LARGEST_FILE = 64 << 10

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.posture.facts import Told
-from agent.probes.bus import Bus, BusError
+from agent.probes.bus import Bus, BusError, Properties
 from agent.probes.neighbourhood.leases import Lease, LeaseError, Ways, counted_routes, lease, written_routes
 
 
@@ -33,15 +33,9 @@ class Manager:
         """Ask now; never raises."""
         try:
             async with asyncio.timeout(LONGEST_READ):
-                bus = await self._connect()
-                manager = await bus.properties(NAME, MANAGER, NAME)
-                devices = manager.paths("Devices", MOST_DEVICES)
-                leases = await asyncio.gather(*(_read_lease(bus, path) for path in devices))
+                return await _read(await self._connect())
         except (BusError, TimeoutError):
             return Heard()
-        checks = manager.flag("ConnectivityCheckEnabled") and manager.flag("ConnectivityCheckAvailable")
-        portal = _read_portal(manager.number("Connectivity"), checks)
-        return Heard(tuple(one for one in leases if one is not None), portal)
 
     async def close(self) -> None:
         """Leave the bus."""
@@ -56,6 +50,14 @@ class Manager:
     def _hear(self, member: str, body: list[object]) -> None:
         if member == "NameOwnerChanged" or any(isinstance(part, dict) and PROPERTIES_READ & set(part) for part in body):
             self._changed()
+
+
+async def _read(bus: Bus) -> Heard:
+    manager = await bus.properties(NAME, MANAGER, NAME)
+    portal = _read_portal(manager)
+    devices = manager.paths("Devices", MOST_DEVICES)
+    leases = await asyncio.gather(*(_read_lease(bus, path) for path in devices))
+    return Heard(tuple(one for one in leases if one is not None), portal)
 
 
 async def _read_lease(bus: Bus, path: str) -> Lease | None:
@@ -83,10 +85,12 @@ def _ways(text: str) -> Ways:
     return written_routes(text) if "/" in text else counted_routes(text)
 
 
-def _read_portal(connectivity: int, checks: bool) -> Told:
+def _read_portal(manager: Properties) -> Told:
     """Tell whether a login page is in the way; without a check of its own, NetworkManager says 'full' to everything."""
+    connectivity = manager.number("Connectivity")
     if connectivity == PORTAL:
         return Told.YES
+    checks = manager.flag("ConnectivityCheckEnabled") and manager.flag("ConnectivityCheckAvailable")
     return Told.NO if connectivity == FULL and checks else Told.UNTOLD
 
 

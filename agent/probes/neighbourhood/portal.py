@@ -50,5 +50,5 @@ NO_CONTENT = b"204"
 BY_A_LOGIN_PAGE = frozenset({b"401", b"407", b"511"})
 
 # Our choices.
-LONGEST_WAIT = 1.0
+LONGEST_WAIT = 3.0
 LONGEST_LINE = 4096

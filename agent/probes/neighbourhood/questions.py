@@ -5,7 +5,7 @@ Nothing is asked that it was not told to ask. An answer that stayed open takes n
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -39,7 +39,7 @@ class Answers:
 
 
 class Asker:
-    """Asks, and keeps the answers of the present place; `heard` is told when the wire answered."""
+    """Asks, and keeps the answers of the present place; `heard` is told of each that is new."""
 
     def __init__(self, questions: Questions, boot: Callable[[], float], heard: Callable[[], None]) -> None:
         """Ask nothing yet."""
@@ -49,29 +49,35 @@ class Asker:
         self._places: tuple[Place, ...] = ()
         self._answers = Answers()
         self._asked_at = self._wired_at = NEVER
-        self._wiring: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def ask(self, around: Around) -> Answers:
-        """Give the answers: the quick ones are waited for, those of the wire come when they come."""
+        """Give the answers there are; those that come quickly are waited for a moment."""
         if around.places != self._places:
             await self.forget()
             self._places = around.places
         now = self._boot()
-        if self._places and now - self._asked_at > FRESH:
-            self._asked_at = now
-            await self._ask_quickly(around)
         if self._places and now - self._wired_at > FRESH_WIRE and self._questions.wire_probe is not None:
             self._wired_at = now
-            self._wiring = asyncio.create_task(self._ask_wires(self._questions.wire_probe, around))
+            self._begin(self._ask_wires(self._questions.wire_probe, around))
+        if self._places and now - self._asked_at > FRESH:
+            self._asked_at = now
+            await asyncio.wait([self._begin(self._ask_quickly(around))], timeout=PATIENCE)
         return self._answers
 
     async def forget(self) -> None:
         """Forget every answer, and stop asking."""
-        if self._wiring is not None:
-            self._wiring.cancel()
-            await asyncio.wait([self._wiring])
-        self._places, self._answers, self._wiring = (), Answers(), None
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        self._places, self._answers = (), Answers()
         self._asked_at = self._wired_at = NEVER
+
+    def _begin(self, asking: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(asking)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return task
 
     async def _ask_quickly(self, around: Around) -> None:
         url, name, file = self._questions.portal, self._questions.canary, self._questions.resolver_file
@@ -80,7 +86,7 @@ class Asker:
             ask_canary(name, file, around.ours) if name is not None else _untold(),
         )
         before = self._answers
-        self._answers = replace(before, portal=_last(before.portal, portal), canary=_last(before.canary, canary))
+        self._take(replace(before, portal=_last(before.portal, portal), canary=_last(before.canary, canary)))
 
     async def _ask_wires(self, command: tuple[str, ...], around: Around) -> None:
         for place in around.places:
@@ -89,8 +95,12 @@ class Asker:
                 continue
             wire = await ask_wire(command, place.link.name, place.gateway, ours)
             if wire is not None:
-                self._answers = replace(self._answers, wires={**self._answers.wires, place: wire})
-                self._heard()
+                self._take(replace(self._answers, wires={**self._answers.wires, place: wire}))
+
+    def _take(self, answers: Answers) -> None:
+        if answers != self._answers:
+            self._answers = answers
+            self._heard()
 
 
 async def _untold() -> Told:
@@ -104,5 +114,6 @@ def _last(before: Told, now: Told) -> Told:
 
 # Our choices, in seconds.
 NEVER = float("-inf")
+PATIENCE = 0.4
 FRESH = 20.0
 FRESH_WIRE = 120.0
