@@ -94,9 +94,21 @@ def test_what_the_system_locks_overrides_what_the_user_set(gnome: Machine, tmp_p
     assert screen(gnome) == (Told.YES, 240.0)
 
 
-def test_a_database_that_is_damaged_is_untold(gnome: Machine):
+def test_a_database_that_is_damaged_is_untold(gnome: Machine, tmp_path: Path):
     gnome.write("home/sato/.config/dconf/user", b"GVariant" + bytes(8) + struct.pack("<II", 24, 1 << 30))
     assert screen(gnome) == NOTHING_TOLD
+    user_sets(gnome, tmp_path, f"[{SESSION}]\nidle-delay=uint32 600\n")
+    file = gnome.root / "home/sato/.config/dconf/user"
+    item = next(place for place in range(0, file.stat().st_size, 4) if _is_value(file.read_bytes()[place:]))
+    damaged = bytearray(file.read_bytes())
+    damaged[item + 20 : item + 24] = struct.pack("<I", 1 << 30)
+    file.write_bytes(damaged)
+    assert screen(gnome) == NOTHING_TOLD
+
+
+def _is_value(item: bytes) -> bool:
+    """Find the entry of `idle-delay` by the length of its name and its type."""
+    return item[12:15] == struct.pack("<Hc", len("idle-delay"), b"v")
 
 
 def test_a_file_in_the_home_is_not_read_through_a_link_a_pipe_or_a_users_own_file_system(
@@ -146,6 +158,7 @@ def test_another_desktop_or_a_user_of_a_directory_service_is_untold(machine: Mac
     assert screen(machine) == NOTHING_TOLD
     machine.write("usr/bin/gnome-shell")
     assert screen(machine, 4711) == NOTHING_TOLD
+    assert screen(machine, 1000, 4711) == NOTHING_TOLD
 
 
 def test_of_several_users_the_weakest_screen_counts(gnome: Machine, tmp_path: Path):

@@ -151,6 +151,9 @@ def test_a_home_on_its_own_disk_and_a_folder_of_the_policy_are_followed_through_
 def test_a_user_without_a_local_account_is_told_by_the_folder_of_homes(machine: Machine):
     machine.mounted("/home", "0:43", "nfs", "server:/home")
     assert volumes(machine, uid=4711)["home"].why == "it lies on another computer"
+    both = look_at_storage(machine.root, machine.proc, lambda: 5.0, frozenset({0, 4711}), ())
+    assert isinstance(both, Observed)
+    assert {volume.place: volume.seal for volume in both.value.volumes}["home"] is Seal.UNTOLD
 
 
 def test_devices_that_lie_on_each_other_end_untold(machine: Machine):

@@ -30,9 +30,10 @@ def read_accounts(root: Path) -> tuple[Account, ...]:
     return accounts
 
 
-def choose(accounts: Sequence[Account], uids: frozenset[int]) -> tuple[Account, ...]:
-    """Choose the accounts of some users."""
-    return tuple(account for account in accounts if account.uid in uids)
+def choose(accounts: Sequence[Account], uids: frozenset[int]) -> tuple[tuple[Account, ...], bool]:
+    """Choose the accounts of some users, and tell whether every one of them has an account here."""
+    chosen = tuple(account for account in accounts if account.uid in uids)
+    return chosen, uids == {account.uid for account in chosen}
 
 
 def _read(fields: list[str], shadow: dict[str, str]) -> Account:
@@ -44,7 +45,7 @@ def _read(fields: list[str], shadow: dict[str, str]) -> Account:
 
 def _read_fields(file: Path, count: int) -> Iterator[list[str]]:
     for line in read_lines(file):
-        fields = line.split(":")
+        fields = line.replace("\0", "").split(":")
         if len(fields) == count and (count != PASSWD_FIELDS or UID.fullmatch(fields[2])):
             yield fields
 

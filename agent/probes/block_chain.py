@@ -59,9 +59,9 @@ class BlockChain:
 
     def below_source(self, path: str) -> Ground:
         """Find what seals a block device that is named by a path below /dev."""
-        return self._named(self.name_device(path))
+        return self._named(self._name_device(path))
 
-    def name_device(self, path: str) -> str:
+    def _name_device(self, path: str) -> str:
         """Give the kernel's name of a block device that is named by a path; empty where it is not known."""
         name = Path(self._follow(path)).name
         blocks = self._root / "sys/class/block"
@@ -124,7 +124,7 @@ class BlockChain:
 
     def _below_btrfs(self, mount: Mount) -> Ground:
         """Find all devices of the file system by the one that is named as its source."""
-        source = self.name_device(mount.source)
+        source = self._name_device(mount.source)
         systems = self._root / "sys/fs/btrfs"
         for system in list_names(systems):
             devices = list_names(systems / system / "devices")

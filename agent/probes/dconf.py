@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from agent.probes.accounts import Account
-from agent.probes.gvdb import GvdbError, Table
+from agent.probes.gvdb import Table
 from agent.probes.mounts import Mount
 from agent.probes.small_files import UnreadableError, read_lines, read_small
 from agent.probes.user_files import LARGEST_FILE, read_of_user
@@ -17,7 +17,10 @@ from agent.probes.user_files import LARGEST_FILE, read_of_user
 
 @dataclass(frozen=True, slots=True)
 class Dconf:
-    """The databases that hold for one user, in the order of the profile; None where one does not exist."""
+    """The databases that hold for one user, in the order of the profile; None where one does not exist.
+
+    Each answer raises `UnreadableError` where a database is damaged.
+    """
 
     tables: tuple[Table | None, ...]
 
@@ -25,10 +28,7 @@ class Dconf:
     def open(cls, root: Path, mounts: Sequence[Mount], account: Account) -> Self:
         """Open them all; raise `UnreadableError` where one is there and cannot be read."""
         contents = [_read(root, mounts, account, source) for source in _list_sources(root, account)]
-        try:
-            return cls(tuple(None if content is None else Table.root(content) for content in contents))
-        except GvdbError as error:
-            raise UnreadableError(str(error)) from error
+        return cls(tuple(None if content is None else Table.root(content) for content in contents))
 
     def truth(self, key: str) -> bool | None:
         """Give a truth value; None where nothing sets it."""
@@ -42,11 +42,8 @@ class Dconf:
 
     def _deciding(self, key: str) -> Table | None:
         """Find the first database with a value, but none above the last that locks the key."""
-        try:
-            locking = [place for place, table in enumerate(self.tables) if place and table and _locks(table, key)]
-            return next((table for table in self.tables[max(locking, default=0) :] if table and table.has(key)), None)
-        except GvdbError as error:
-            raise UnreadableError(str(error)) from error
+        locking = [place for place, table in enumerate(self.tables) if place and table and _locks(table, key)]
+        return next((table for table in self.tables[max(locking, default=0) :] if table and table.has(key)), None)
 
 
 def _locks(table: Table, key: str) -> bool:

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from agent.probes.small_files import UnreadableError
 
-class GvdbError(ValueError):
-    """The file is not what it says; the text says why in one clause."""
+
+class GvdbError(UnreadableError):
+    """The file is not what it says."""
 
 
 @dataclass(frozen=True, slots=True)

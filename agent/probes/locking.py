@@ -10,7 +10,7 @@ from agent.posture.facts import Grade, Locking, Observed, Unseen
 from agent.probes.accounts import Account, choose, read_accounts
 from agent.probes.auto_login import list_auto_logins
 from agent.probes.mounts import read_mounts
-from agent.probes.screen_lock import read_screen_lock, weakest
+from agent.probes.screen_lock import NOT_TOLD, read_screen_lock, weakest
 from agent.probes.small_files import UnreadableError
 
 
@@ -20,8 +20,9 @@ def look_at_locking(
     """Look at the settings of the users, the weakest of whose screen locks counts, and at all accounts."""
     try:
         mounts, accounts = read_mounts(proc), read_accounts(root)
-        judged = choose(accounts, uids)
-        screen = weakest([read_screen_lock(root, mounts, account) for account in judged])
+        judged, complete = choose(accounts, uids)
+        screens = [read_screen_lock(root, mounts, account) for account in judged]
+        screen = weakest(screens if complete else [*screens, NOT_TOLD])
         found = Locking(
             screen.locks,
             screen.after,

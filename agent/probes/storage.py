@@ -34,10 +34,11 @@ def look_at_storage(
 def _below_homes(root: Path, chain: BlockChain, uids: frozenset[int]) -> Ground:
     """Find what seals the homes of the users; of those without a local account, what seals `/home`."""
     try:
-        homes = [account.home for account in choose(read_accounts(root), uids)]
+        accounts, complete = choose(read_accounts(root), uids)
     except UnreadableError as error:
         return untold(f"the accounts could not be read: {error}")
-    return worst(chain.below_place(home) for home in homes or ["/home"])
+    homes = {account.home for account in accounts} | (set() if accounts and complete else {"/home"})
+    return worst(chain.below_place(home) for home in sorted(homes))
 
 
 def _below_swaps(proc: Path, chain: BlockChain) -> list[Ground]:

@@ -22,7 +22,7 @@ def read_of_user(root: Path, mounts: Sequence[Mount], account: Account, names: S
         descriptor = _open_below(root / account.home.lstrip("/"), names)
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise unreadable(error) from error
     return read_opened(descriptor, LARGEST_FILE)
 
