@@ -104,6 +104,12 @@ def test_what_was_negotiated_counts_where_it_is_weaker():
     assert CHECK.judge(facts(network, joined=joined)).outcome is Outcome.FAIL
 
 
+def test_an_older_card_on_a_mixed_access_point_is_normal():
+    network = using(Security.WPA2_WPA3_MIXED, negotiated=Security.WPA2_PSK)
+    joined = (AccessPoint(b"Home", HERE, Security.WPA2_WPA3_MIXED),)
+    assert CHECK.judge(facts(network, joined, joined)).outcome is Outcome.PASS
+
+
 def test_without_wifi_there_is_no_double_and_the_air_does_not_matter():
     links = Observed(Links((), wired=("eth0",)), Grade.ROOT, "NetworkManager", 1.0)
     assert CHECK.judge(Facts(links=links)).outcome is Outcome.PASS

@@ -68,10 +68,11 @@ def _twins(network: Wireless, in_range: Iterable[AccessPoint]) -> list[Security]
 
 
 def _got_weaker(network: Wireless, joined: Iterable[AccessPoint]) -> bool:
-    security = in_effect(network)
+    """Compare with what was joined before: networks by what is in effect, one access point by what it offers."""
     return any(
-        is_lesser_kind(security, best.security) or (best.bssid == network.bssid and is_weaker(security, best.security))
-        for best in _same(network, joined)
+        is_lesser_kind(in_effect(network), was.security)
+        or (was.bssid == network.bssid and is_weaker(network.security, was.security))
+        for was in _same(network, joined)
     )
 
 
