@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from agent.events import MOST_SEEN, Evidence, NetworkKind, NetworkSeen, Outcome, network_digest
+from agent.events import Evidence, NetworkKind, NetworkSeen, Outcome, network_digest
 from agent.posture.checks.networks import BROKEN, WITHOUT_PASSWORD, in_effect, is_lesser_kind, is_weaker, named
 from agent.posture.checks.sentences import LOOK_AGAIN, NOT_SEEN, NOTHING_TO_DO, tell
 from agent.posture.facts import AccessPoint, Air, Facts, Links, Observed, Security, Unseen, Wireless
@@ -55,7 +55,7 @@ class Twin:
     def _failed(self, network: Wireless, seen: Words, mark: str, twins: list[Security]) -> Finding:
         pseudonym = network_digest(self.network_key, network.ssid)
         told = tuple(NetworkSeen(_kind(twin), pseudonym) for twin in twins)
-        evidence = Evidence(networks=told[:MOST_SEEN], marks=(mark,), more=len(told[MOST_SEEN:]))
+        evidence = Evidence(networks=told, marks=(mark,))
         remedy = tell(USE_ANOTHER, help_desk=self.help_desk)
         return Finding(self.check, Outcome.FAIL, tell(seen, wifi=named(network.ssid)), remedy, Who.YOU, evidence)
 
