@@ -20,7 +20,10 @@ from agent.posture.facts.network import Transport
 from tests.network_sandbox import CLONE_NEWNET
 
 LAPTOP = {4: "192.168.77.10", 6: "fd77::10"}
-STRANGERS = {4: ("192.168.77.1", "192.168.77.20", "10.1.2.3"), 6: ("fd77::1", "fd77::20", "fd99::5")}
+STRANGERS = {
+    4: ("192.168.77.1", "192.168.77.5", "192.168.77.20", "192.168.77.99", "10.1.2.3", "10.9.9.9", "172.16.5.5"),
+    6: ("fd77::1", "fd77::20", "fd99::5", "fd88::8"),
+}
 MAC = "02:00:00:00:00:10"
 WAIT = 10.0
 
@@ -147,12 +150,8 @@ def _leave() -> None:
 
 def _settle_stranger() -> None:
     ip(
-        "addr add 192.168.77.1/24 dev wire",
-        "addr add 192.168.77.20/24 dev wire",
-        "addr add 10.1.2.3/32 dev wire",
-        "addr add fd77::1/64 dev wire nodad",
-        "addr add fd77::20/64 dev wire nodad",
-        "addr add fd99::5/128 dev wire nodad",
+        *(f"addr add {address}/24 dev wire" for address in STRANGERS[4]),
+        *(f"addr add {address}/64 dev wire nodad" for address in STRANGERS[6]),
         "link set lo up",
         "link set wire up",
         f"neigh add fd77::10 lladdr {MAC} dev wire",  # else rules that stop every packet stop the search for it, too

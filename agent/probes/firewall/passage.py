@@ -7,9 +7,9 @@ anything, so what it could concern is `UNTOLD` and never a wrong answer.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from agent.posture.facts.network import Address, Transport
+from agent.posture.facts.network import Address
 from agent.posture.facts.observed import Told
-from agent.probes.firewall.matching import NEVER, SELDOM, UNTOLD, USUALLY, Holds, Matcher
+from agent.probes.firewall.matching import ALWAYS, NEVER, SELDOM, UNTOLD, USUALLY, Holds, Matcher
 from agent.probes.firewall.packet import BEFORE_TRACKING, Packet
 from agent.probes.firewall.ruleset import Base, Chain, Rule, Ruleset, Statement, bare
 from agent.probes.firewall.sources import NONE, Sources, strangers
@@ -28,6 +28,8 @@ class Flow:
 
     def split(self, holds: Holds) -> tuple["Flow", "Flow"]:
         """Part those for whom a condition holds from those for whom it does not."""
+        if holds in (ALWAYS, NEVER):
+            return (self, Flow()) if holds == ALWAYS else (Flow(), self)
         return (
             Flow(self.sure & holds.yes, self.may & holds.may),
             Flow(self.sure & holds.no, self.may & holds.may_not),
@@ -162,6 +164,8 @@ class _Walk:
         for statement in rule:
             fate, flow = self._statement(statement, flow, at)
             whole |= fate
+            if not flow.may:
+                return whole
         return whole | Fate(rest=flow)
 
     def _statement(self, statement: Statement, flow: Flow, at: _At) -> tuple[Fate, Flow]:
@@ -188,18 +192,13 @@ class _Walk:
             case {"set": {"op": _, "elem": element, **more}}:  # it fails where the set is full
                 usual = UNTOLD if "stmt" in more else USUALLY
                 return usual if self._matcher(at).has(bare(element)) else NEVER
-            case {"reject": {"type": str(answer)}} if not self._could_answer(answer):
+            case {"reject": {"type": str(answer)}} if answer == ANSWER_OF_OTHERS[self._packet.version]:
                 return NEVER
             case {"dnat": {"family": "ip" | "ip6" as family}} if family not in FAMILIES[self._packet.version]:
                 return NEVER
             case {"limit": _} | {"quota": _} | {"ct count": _} | {"meter": _}:
                 return UNTOLD
         return None
-
-    def _could_answer(self, answer: str) -> bool:
-        """Tell whether a packet can be turned away with such an answer; else the rule does not apply to it."""
-        fits = {"tcp reset": self._packet.transport is Transport.TCP, **ANSWERS[self._packet.version]}
-        return fits.get(answer, True)
 
     def _look_up(self, key: object, data: object, flow: Flow, at: _At) -> Fate:
         matcher = self._matcher(at)
@@ -279,7 +278,7 @@ def _is_catch_all(entry: object) -> bool:
 
 # Fixed by nft: families whose chains a packet of each IP version meets, and statements.
 FAMILIES = {4: frozenset({"ip", "inet", "netdev"}), 6: frozenset({"ip6", "inet", "netdev"})}
-ANSWERS = {4: {"icmpv6": False}, 6: {"icmp": False}}
+ANSWER_OF_OTHERS = {4: "icmpv6", 6: "icmp"}
 EARLY_HOOKS = frozenset({"ingress", "prerouting"})
 TRACKING = -200
 WITHOUT_EFFECT = frozenset(
@@ -288,4 +287,4 @@ WITHOUT_EFFECT = frozenset(
 
 # Our choices.
 DEEPEST = 32
-MOST_RULES = 200_000
+MOST_RULES = 50_000

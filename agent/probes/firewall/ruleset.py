@@ -120,13 +120,13 @@ def read_ruleset(text: bytes) -> Ruleset:
 
 
 def _collect(objects: list[object]) -> Ruleset:
-    asleep: set[tuple[object, object]] = set()
+    asleep: set[tuple[str, str]] = set()
     bases: dict[Name, Base | None] = {}
     rules: dict[Name, list[Rule]] = {}
     sets: dict[Name, Elements] = {}
     for one in objects:
         match one:
-            case {"table": {"family": family, "name": name, "flags": flags}} if "dormant" in _listed(flags):
+            case {"table": {"family": str(family), "name": str(name), "flags": flags}} if "dormant" in _listed(flags):
                 asleep.add((family, name))
             case {"chain": {"family": str(family), "table": str(table), "name": str(name)} as body}:
                 bases[family, table, name] = None if (family, table) in asleep else _base(body)

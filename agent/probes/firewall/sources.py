@@ -74,8 +74,8 @@ def read_range(told: object) -> tuple[int, int] | None:
             case {"prefix": {"addr": str(text), "len": int(length)}}:
                 network = ip_network((text, length), strict=False)
                 return int(network.network_address), int(network.broadcast_address)
-            case {"range": [str(low), str(high)]}:
-                return int(ip_address(low)), int(ip_address(high))
+            case {"range": [str(low), str(high)]} if ends := (int(ip_address(low)), int(ip_address(high))):
+                return ends if ends[0] <= ends[1] else None
     except ValueError:
         pass
     return None
