@@ -89,6 +89,12 @@ LOOKED_AT = (
         "画面ロック、パスワードのないアカウントの有無、端末証明書です。保存されたデータの内容は読み取りません。",
     ),
     Words(
+        "What the network in use does: its addresses and routes, its router, who hands out addresses, whether names "
+        "are answered truthfully and whether a login page is in the way.",
+        "利用中のネットワークの振る舞い。アドレスと経路、ルーター、アドレスの配布元、名前の問い合わせへの応答、"
+        "ログインページの有無です。",
+    ),
+    Words(
         "What others on the same network could reach or pass through: ports that wait, the firewall's rules, other "
         "VPNs, shared and joined networks.",
         "同じネットワークの他の人が接続・経由できるもの。待ち受け中のポート、ファイアウォールの設定、別のVPN、共有または"
@@ -166,6 +172,12 @@ SENT = (
     Words(
         "To the name server of the network in use: the gateway's name, where the policy names it by one.",
         "利用中のネットワークのDNSサーバーへ: ゲートウェイの名前(ポリシーで名前が指定されている場合)。",
+    ),
+    Words(
+        "To the network in use: who its router is and who hands out addresses; where the hospital's policy says so, a "
+        "name that does not exist, and an empty page of the hospital's. Nothing in these tells who you are.",
+        "利用中のネットワークへ: ルーターとアドレス配布元の問い合わせ。病院のポリシーで指定されている場合は、存在しない"
+        "名前の問い合わせと、病院の空のページの要求。利用者を示す情報は含みません。",
     ),
     Words(
         "To the hospital's gateway: this computer's certificate and its name (IKE), and your own traffic with the "
