@@ -94,9 +94,9 @@ class Machine:
         )
         wait_for(lambda: b":0035 " in Path(f"/proc/{self.pid}/net/udp").read_bytes())
 
-    def serve_page(self, status: int) -> None:
-        """Answer every request at port 8080 with one status; never, where it is 0."""
-        self.link.start(*self.enter, sys.executable, "-I", "-c", PAGE, str(status))
+    def serve_page(self, status: int, after: float = 0.0) -> None:
+        """Answer every request at port 8080 with one status, some seconds late."""
+        self.link.start(*self.enter, sys.executable, "-I", "-c", PAGE, str(status), str(after))
         wait_for(lambda: b":1F90 " in Path(f"/proc/{self.pid}/net/tcp").read_bytes())
 
 
@@ -142,10 +142,8 @@ PAGE = """
 import http.server, sys, time
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        status = int(sys.argv[1])
-        if not status:
-            time.sleep(600)
-        self.send_response(status)
+        time.sleep(float(sys.argv[2]))
+        self.send_response(int(sys.argv[1]))
         self.send_header("Location", "http://login.example/")
         self.end_headers()
 http.server.HTTPServer(("192.168.77.1", 8080), Page).serve_forever()

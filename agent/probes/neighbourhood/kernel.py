@@ -203,4 +203,4 @@ NO_WAY_OUT = frozenset(
 
 # Our choices.
 MOST_LOOKS = 3
-MOST_OBJECTS = 20_000
+MOST_OBJECTS = 4_096
