@@ -14,9 +14,8 @@ import pytest
 
 from agent.posture.facts import Neighbourhood, Observed, Told, Unseen
 from agent.posture.facts.network import DhcpServer, OnLink, Route
-from agent.probes.neighbourhood import NeighbourhoodSource, Ours, Questions
+from agent.probes.neighbourhood import WIRE_PROBE, NeighbourhoodSource, Ours, Questions
 from agent.probes.neighbourhood.kernel import KernelError
-from agent.probes.neighbourhood.questions import WIRE_PROBE
 from tests.hostile_network import Link, Machine, lan, run, told, wait_for
 from tests.network_sandbox import alone
 

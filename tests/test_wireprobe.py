@@ -13,7 +13,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
 from agent import wireprobe
-from agent.probes.neighbourhood.questions import WIRE_PROBE
+from agent.probes.neighbourhood import WIRE_PROBE
 from tests.hostile_network import Link, lan, run
 from tests.network_sandbox import alone
 
