@@ -77,7 +77,8 @@ class NeighbourhoodSource:
                 around = await look_around(self._ours)
                 self._routers.arrive(around)
                 heard, answers = await asyncio.gather(self._manager.read(), self._asker.ask(around))
-                leases = (*heard.leases, *read_leases(self._root, around))
+                held = (lease for lease in heard.leases if around.holds(lease.interface, lease.address))
+                leases = (*held, *read_leases(self._root, around))
         except TimeoutError:
             return Unseen("the network did not let itself be looked at in time", self._boot())
         except KernelError as error:
