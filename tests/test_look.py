@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from hashlib import sha256
 from io import BufferedReader
 from pathlib import Path
 from typing import cast
@@ -21,14 +23,16 @@ import pytest
 from agent.posture.facts import Observed, Program, Programs, Unseen
 from agent.probes.client import LookClient, LookedAgain, LookLost, Missed, Pushed, Scope, Started
 from agent.probes.codec import LONGEST_REQUEST, Looked, Ready, Refusal, encode, encode_scope
+from agent.probes.digest_store import read_hashes
 from agent.probes.digests import Digests
 from agent.probes.exec_events import ExecEvents
 from agent.probes.packages import Packages
+from agent.probes.processes import examine
 from agent.probes.programs import ProgramProbe
 from agent.probes.serving import Host
 from agent.probes.slow_looks import SlowLooks
 from tests.look_helper import LOOK, Helper, serving
-from tests.processes import PYTHON, SLEEP, UNSHARE, Stage, as_user, new_uid, staged, wait_for
+from tests.processes import PYTHON, SLEEP, UNSHARE, Stage, as_user, new_uid, runs, staged, wait_for
 
 TRUE = "/usr/bin/true"
 SAID = encode_scope(Scope(frozenset({0})))
@@ -112,6 +116,100 @@ def test_a_program_is_told_when_its_process_becomes_a_judged_user(helper: Helper
             return told.program
 
     assert asyncio.run(follow()).uid == stage.uid
+
+
+@pytest.mark.lab
+def test_a_program_that_starts_a_hundred_times_is_not_told_a_hundred_times_but_again_after_a_look(
+    helper: Helper, stage: Stage
+) -> None:
+    twin = stage.copy("twin")
+
+    async def follow() -> list[int]:
+        async with connected(helper.socket) as client:
+            scope = Scope(frozenset({stage.uid}))
+            heard = []
+            for marker in ("first", "second"):
+                await client.look(scope)
+                await asyncio.to_thread(start_and_end, stage, twin, 100)
+                await asyncio.to_thread(stage.start, stage.copy(marker), "60")
+                heard.append((await names_until(client, marker)).count("twin"))
+            return heard
+
+    assert all(1 <= times < 10 for times in asyncio.run(follow()))  # in the middle of its start it has another name
+
+
+def start_and_end(stage: Stage, program: Path, times: int) -> None:
+    for _ in range(times):
+        with subprocess.Popen([program, "60"], user=stage.uid) as process:
+            wait_for(partial(runs, process.pid, program.name), "the program to run")
+            process.kill()
+
+
+async def names_until(client: LookClient, last: str) -> list[str]:
+    """List the names of what starts, up to a program."""
+    heard: list[str] = []
+    async with asyncio.timeout(10), aclosing(client.events()) as events:
+        async for pushed in events:
+            heard += [Path(pushed.program.path).name] if isinstance(pushed, Started) else []
+            if last in heard:
+                break
+    return heard
+
+
+@pytest.mark.lab
+def test_in_a_storm_of_starts_a_new_program_is_told_all_the_same(helper: Helper, stage: Stage) -> None:
+    strange = stage.copy("strange")
+
+    async def follow() -> str:
+        async with connected(helper.socket) as client:
+            await client.look(Scope(frozenset({stage.uid})))
+            storm = asyncio.create_task(asyncio.to_thread(start_many, 400))
+            await asyncio.to_thread(stage.start, strange, "60")
+            told = await hear(client, Started, "strange")
+            await storm
+            await asyncio.to_thread(stage.start, stage.copy("after"), "60")
+            assert isinstance(await hear(client, Started, "after"), Started)
+            assert isinstance(told, Started)
+            return told.program.path
+
+    assert asyncio.run(follow()) == str(strange)
+
+
+@pytest.mark.lab
+def test_hashes_of_the_systems_programs_outlive_the_helper(tmp_path: Path, stage: Stage) -> None:
+    cache = tmp_path / "cache"
+    stage.start(SLEEP, "60")
+
+    async def look(path: Path) -> None:
+        async with connected(path) as client:
+            await client.look(Scope(frozenset({stage.uid}), hash="all"))
+
+    for _ in range(2):
+        with serving(tmp_path, "--cache", str(cache)) as helper:
+            asyncio.run(look(helper.socket))
+        state = examine(SLEEP.encode())
+        assert state is not None
+        assert read_hashes(cache)[state] == sha256(Path(SLEEP).read_bytes()).hexdigest()
+
+
+@pytest.mark.lab
+def test_a_cache_that_cannot_be_written_is_told_and_the_helper_serves_on(tmp_path: Path, stage: Stage) -> None:
+    stage.start(SLEEP, "60")
+
+    async def look(path: Path) -> None:
+        async with connected(path) as client:
+            await client.look(Scope(frozenset({stage.uid}), hash="all"))
+            client.rest()
+            await client.look(Scope(frozenset()))
+
+    with serving(tmp_path, "--cache", str(tmp_path / "none" / "cache")) as helper:
+        asyncio.run(look(helper.socket))
+        assert is_served(helper.socket)
+        assert helper.process.stderr is not None
+        assert "serving" in helper.process.stderr.readline()
+        assert helper.process.stderr.readline() == (
+            "sekisho-look: the cache cannot be written (No such file or directory).\n"
+        )
 
 
 @pytest.mark.lab

@@ -22,6 +22,7 @@ from agent.probes.packages import Packages
 from agent.probes.processes import File, Image, Missing, examine, opened, read_uids, read_vitals
 from agent.probes.programs import ProgramProbe
 from agent.probes.users import Judged, find_judged, list_homes
+from agent.probes.volumes import Volumes
 from agent.words import Words
 from tests.processes import PYTHON, SLEEP, UNSHARE, Stage, as_user, cmdline, executable, staged, wait_for
 
@@ -487,7 +488,7 @@ def test_a_hash_is_remembered_only_once_the_file_has_settled(tmp_path: Path) -> 
     file = tmp_path / "program"
     file.write_bytes(b"one")
     clock = time.time_ns()
-    hasher = Digests(lambda: clock)
+    hasher = Digests(lambda: clock, Volumes(places=(str(tmp_path),)))
     assert digest(hasher, file) == Digest(sha256(b"one").hexdigest())
     before = file.stat()
     file.write_bytes(b"two")
@@ -504,7 +505,7 @@ def test_a_remembered_hash_needs_no_second_reading(tmp_path: Path) -> None:
     file = tmp_path / "program"
     file.write_bytes(b"one")
     state = examine(os.fsencode(file))
-    hasher = Digests(lambda: time.time_ns() + 10 * digests.SETTLED_NS)
+    hasher = Digests(lambda: time.time_ns() + 10 * digests.SETTLED_NS, Volumes(places=(str(tmp_path),)))
     first = digest(hasher, file)
     file.unlink()
     assert hasher.of(os.open("/", os.O_RDONLY), Image(b"", os.fsencode(file), state, ours=True)) == first

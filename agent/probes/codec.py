@@ -71,7 +71,11 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A judged user's process started this program, or became that user while running it."""
+    """A judged user's process started this program, or became that user while running it.
+
+    It is told once: not again for another process that starts the same, until the next look or until the
+    process by which it was told runs something else.
+    """
 
     program: Program
     at: float

@@ -1,7 +1,8 @@
 """The sha256 of files that run, remembered for as long as a file stands unchanged.
 
 It opens a file only by what the process folder leads to, never by a path someone could swap, and never
-remembers a file that changed so lately that a second change could carry the same time.
+remembers a file that changed so lately that a second change could carry the same time, or whose file system
+could lie about that.
 """
 
 import os
@@ -9,8 +10,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
+from agent.probes.digest_store import MOST_STORED, read_hashes, write_hashes
 from agent.probes.processes import File, Image, state_of
+from agent.probes.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,30 @@ class Digest:
 
 @dataclass(slots=True)
 class Digests:
-    """Hashes files and remembers them by device, inode, size, mtime and ctime; `wall_ns` is the wall clock."""
+    """Hashes files and remembers them by device, inode, size, mtime and ctime; `wall_ns` is the wall clock.
+
+    Those that only root may write and that lie where the system does outlive a restart in the file `store`.
+    """
 
     wall_ns: Callable[[], int]
-    _known: OrderedDict[File, Digest] = field(default_factory=OrderedDict)
+    volumes: Volumes = field(default_factory=Volumes)
+    store: Path | None = None
+    _known: OrderedDict[File, Digest] = field(default_factory=OrderedDict, init=False)
+    _stored: frozenset[File] = field(default=frozenset(), init=False)
+
+    def prepare(self) -> None:
+        """Take over what was stored, but nothing that changes only in the future."""
+        hashes = {} if self.store is None else read_hashes(self.store)
+        self._stored = frozenset(hashes)
+        self._known.update({file: Digest(sha256) for file, sha256 in hashes.items() if self._may_outlive(file)})
+
+    def save(self) -> None:
+        """Store what may outlive us, if that has changed; raise `OSError`."""
+        kept = {file: digest.sha256 or "" for file, digest in self._known.items() if self._may_outlive(file)}
+        if self.store is None or kept.keys() == self._stored:
+            return
+        write_hashes(self.store, kept.items())
+        self._stored = frozenset(kept)
 
     def of(self, folder: int, image: Image) -> Digest:
         """Give the hash of a file below a process folder; read it unless it is known unchanged."""
@@ -39,16 +63,23 @@ class Digests:
         if image.file.size > LARGEST_FILE:
             return Digest(None, "the file is larger than 1 GiB")
         digest = _hash(folder, image.inside, image.file)
-        if digest.sha256 is not None and self._is_settled(image.file):
+        if digest.sha256 is not None and self._is_settled(image.file) and self.volumes.hold(image.file.device):
             self._remember(image.file, digest)
         return digest
 
     def _is_settled(self, file: File) -> bool:
         return self.wall_ns() - max(file.ctime_ns, file.mtime_ns) > SETTLED_NS
 
+    def is_fixed(self, file: File) -> bool:
+        """Tell whether only root can change what a file of this state holds."""
+        return not file.writable and self.volumes.hold(file.device)
+
+    def _may_outlive(self, file: File) -> bool:
+        return self.is_fixed(file) and self._is_settled(file)
+
     def _remember(self, file: File, digest: Digest) -> None:
         self._known[file] = digest
-        if len(self._known) > MOST_REMEMBERED:
+        if len(self._known) > MOST_STORED:
             self._known.popitem(last=False)
 
 
@@ -85,6 +116,5 @@ def _hash_opened(file: int, expected: File) -> Digest:
 # Our choices.
 LARGEST_FILE = 1 << 30
 PIECE = 1 << 18
-MOST_REMEMBERED = 4_096
 SETTLED_NS = 2_000_000_000
 CHANGED = "the file changed while it was read"

@@ -1,7 +1,8 @@
 """`sekisho-look`: the part of looking that needs rights, as a program of its own behind a unix socket.
 
 It runs in the root network namespace, where the kernel reports processes. It sends no traffic, writes
-nothing but its socket with the lock beside it, runs no other program, and gives up all rights but three.
+nothing but its socket with the lock beside it and its cache, runs no other program, and gives up all rights
+but three.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.once:
             uids = frozenset(options.uid or [os.getuid()])
             return _look_once(Scope(uids, facts=frozenset(options.fact or ["programs"])))
-        return _serve(options.socket, frozenset({0, *options.user}))
+        return _serve(options.socket, options.cache, frozenset({0, *options.user}))
     except LookError as error:
         print(f"sekisho-look: {error}", file=sys.stderr)
         return 1
@@ -64,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="USER",
         help="a user (name or number) who may connect to the socket besides root; may be repeated",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="PATH",
+        help="with --socket: keep the hashes of the system's own programs in this file over a restart",
     )
     parser.add_argument(
         "--uid",
@@ -102,14 +109,14 @@ def _look_once(scope: Scope) -> int:
     return 0
 
 
-def _serve(path: Path, allowed: frozenset[int]) -> int:
+def _serve(path: Path, cache: Path | None, allowed: frozenset[int]) -> int:
     missing = list_missing(Capability)
     if missing:
         names = ", ".join(f"CAP_{capability.name}" for capability in missing)
         raise LookError(f"it lacks the right {names}; start it as root or by its systemd unit.")
     with _locked(path), _listening(path) as listener:
         keep_only(Capability)
-        probe, events = _open_probe(), _open_events()
+        probe, events = _open_probe(cache), _open_events()
         print(f"sekisho-look: serving at {path}", file=sys.stderr, flush=True)
         broken = asyncio.run(_serve_until_told(Host(probe, _open_slow_looks(), events, allowed), listener))
     if broken is not None:
@@ -124,9 +131,11 @@ async def _serve_until_told(host: Host, listener: socket.socket) -> str | None:
     return await host.serve(listener, stop)
 
 
-def _open_probe() -> ProgramProbe:
+def _open_probe(cache: Path | None = None) -> ProgramProbe:
     try:
-        return ProgramProbe(Packages(Path("/"), time.time), Digests(time.time_ns), boot_clock, Path("/proc"))
+        return ProgramProbe(
+            Packages(Path("/"), time.time), Digests(time.time_ns, store=cache), boot_clock, Path("/proc")
+        )
     except OSError as error:
         raise LookError(f"/proc cannot be opened ({error.strerror}).") from error
 

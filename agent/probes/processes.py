@@ -59,6 +59,20 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What three cheap readings tell of a process: its user, its name, and its executable's path and state.
+
+    `file` is None where that does not tell programs apart: an interpreter runs a script, a file that others than
+    root change can do so within one tick of its times, and some cannot be examined.
+    """
+
+    uid: int
+    name: bytes
+    path: bytes
+    file: File | None
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """The lines of /proc/PID/stat that matter; `started` is in clock ticks since boot."""
 
@@ -88,14 +102,26 @@ def opened(proc: int, pid: int) -> Iterator[int | None]:
         os.close(folder)
 
 
-def read_uids(folder: int, name: str = "status") -> frozenset[int] | Missing:
+def read_uids(folder: int) -> frozenset[int] | Missing:
     """Read the real, effective, saved and file-system user of a process."""
-    text = _read(folder, name, LONGEST_STATUS)
+    text = _read(folder, "status", LONGEST_STATUS)
     if isinstance(text, Missing):
         return text
-    _, _, rest = text.partition(b"\nUid:\t")  # the name's line escapes newlines, so nobody can forge this one
-    words = rest.partition(b"\n")[0].split()
-    return frozenset(int(word) for word in words) or Missing.VANISHED
+    return _uids(text) or Missing.VANISHED
+
+
+def read_name_and_uids(proc: int, pid: int) -> tuple[bytes, frozenset[int]] | Missing:
+    """Read the name of a process, escaped as the kernel does, and its users, without holding it."""
+    text = _read(proc, f"{pid}/status", LONGEST_STATUS)
+    return text if isinstance(text, Missing) else (text.partition(b"\n")[0], _uids(text))
+
+
+def read_executable(proc: int, pid: int) -> tuple[bytes, File | None]:
+    """Read the path of a process's executable and its state, unless it is an interpreter's."""
+    link = _link(proc, b"%d/exe" % pid)
+    if isinstance(link, Missing) or scripts.form_of(link.rpartition(b"/")[2]) is not None:
+        return b"", None
+    return link, examine(b"%d/exe" % pid, proc)
 
 
 def read_vitals(folder: int) -> Vitals | Missing:
@@ -240,6 +266,11 @@ def _list_threads(folder: int) -> list[str]:
         return []
     finally:
         os.close(tasks)
+
+
+def _uids(status: bytes) -> frozenset[int]:
+    _, _, rest = status.partition(b"\nUid:\t")  # the name's line escapes newlines, so nobody can forge this one
+    return frozenset(map(int, rest.partition(b"\n")[0].split()))
 
 
 def _told(image: Image) -> bytes:

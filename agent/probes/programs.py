@@ -17,12 +17,15 @@ from agent.probes.codec import MOST_PROGRAMS, Scope
 from agent.probes.digests import Digest, Digests
 from agent.probes.packages import Packages
 from agent.probes.processes import (
+    Glimpse,
     Image,
     Missing,
     Vitals,
     list_pids,
     opened,
+    read_executable,
     read_image,
+    read_name_and_uids,
     read_scripts,
     read_uids,
     read_vitals,
@@ -68,8 +71,13 @@ class ProgramProbe:
         os.close(self._proc)
 
     def prepare(self) -> None:
-        """Read the package database ahead of the first look."""
+        """Read the package database and the stored hashes ahead of the first look."""
         self._packages.refresh()
+        self._digests.prepare()
+
+    def rest(self) -> None:
+        """Store what is worth keeping while nobody asks; raise `OSError`."""
+        self._digests.save()
 
     def prepare_origins(self) -> None:
         """Read where packages come from ahead of a look that tells it; this may take a second: do it in a thread."""
@@ -95,6 +103,18 @@ class ProgramProbe:
         programs = Programs(running, found.count(Missing.VANISHED), found.count(Missing.UNREADABLE))
         return Observed(programs, Grade.ROOT, METHOD, self.boot())
 
+    def glimpse(self, pid: int, scope: Scope) -> Glimpse | Missing | None:
+        """Tell cheaply what a process has just started; None when its users are not in scope, as most are not."""
+        read = read_name_and_uids(self._proc, pid)
+        if isinstance(read, Missing):
+            return read
+        name, uids = read
+        uid = self._of(scope).pick(uids)
+        if uid is None:
+            return None
+        path, file = read_executable(self._proc, pid)
+        return Glimpse(uid, name, path, file if file is not None and self._digests.is_fixed(file) else None)
+
     def look_at(self, pid: int, scope: Scope) -> Program | Missing | None:
         """Look at the program that a process has just started; None when its users are not in scope."""
         return self._examine(pid, scope, just_started=True)
@@ -108,8 +128,6 @@ class ProgramProbe:
         self._scripts.clear()
 
     def _examine(self, pid: int, scope: Scope, *, just_started: bool) -> Program | Missing | None:
-        if just_started and self._is_foreign(pid, scope):
-            return None
         with opened(self._proc, pid) as folder:
             if folder is None:
                 return Missing.VANISHED if just_started else None
@@ -134,11 +152,6 @@ class ProgramProbe:
         if isinstance(scripts, Missing):
             return scripts
         return self._describe(folder, _Seen(pid, uid, vitals, image, scripts), scope)
-
-    def _is_foreign(self, pid: int, scope: Scope) -> bool:
-        """Tell by one cheap reading that a process is nobody's whose programs are told, as most are."""
-        uids = read_uids(self._proc, f"{pid}/status")
-        return not isinstance(uids, Missing) and self._of(scope).pick(uids) is None
 
     def _of(self, scope: Scope) -> Judged:
         """Give the judged users of a scope as the last look at it found them."""

@@ -6,11 +6,14 @@ does not read what it is told, and lets the kernel report nothing while nobody's
 
 import asyncio
 import socket
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 
 from agent.local_socket import read_peer_uid
+from agent.posture.facts import Observed, Program, Programs, Unseen
 from agent.probes.codec import (
     LONGEST_REQUEST,
+    MOST_PROGRAMS,
     CodecError,
     Looked,
     LookedAgain,
@@ -25,17 +28,63 @@ from agent.probes.codec import (
     encode,
 )
 from agent.probes.exec_events import ExecEvents
-from agent.probes.processes import Missing
+from agent.probes.processes import Glimpse, Missing
 from agent.probes.programs import ProgramProbe
 from agent.probes.slow_looks import SlowLooks
 
 
+@dataclass(slots=True)
+class Told:
+    """What a client knows to run since its last look, so that the same program is not told a thousand times over.
+
+    A program counts as known while the process by which it was told runs it, or ended: the client keeps it
+    until its next look just so. `glimpses` tell a known program at a glance.
+    """
+
+    programs: set[Program] = field(default_factory=set)
+    pids: dict[int, Program] = field(default_factory=dict)
+    glimpses: dict[Glimpse, Program] = field(default_factory=dict)
+
+    def look(self, seen: Observed[Programs] | Unseen) -> None:
+        """Begin anew with what a whole look saw."""
+        self._clear()
+        for program in seen.value.running if isinstance(seen, Observed) else ():
+            self.is_news(program)
+
+    def knows(self, glimpse: Glimpse) -> bool:
+        """Tell whether a program of this glimpse is known."""
+        return self.glimpses.get(glimpse) in self.programs
+
+    def is_news(self, program: Program, glimpse: Glimpse | None = None) -> bool:
+        """Tell whether no program like this one is known; it is from now on, also by its glimpse."""
+        alike = replace(program, pid=0, started=0)
+        if glimpse is not None and glimpse.file is not None:
+            self.glimpses[glimpse] = alike
+        if alike in self.programs:
+            return False
+        if len(self.programs) >= MOST_PROGRAMS:
+            self._clear()
+        self.programs.add(alike)
+        self.pids[program.pid] = alike
+        return True
+
+    def forget(self, pid: int) -> None:
+        """Know no longer what a process ran, because it runs something else now."""
+        self.programs.discard(self.pids.pop(pid, None))
+
+    def _clear(self) -> None:
+        self.programs.clear()
+        self.pids.clear()
+        self.glimpses.clear()
+
+
 @dataclass(slots=True, eq=False)
 class Client:
-    """One connection, what it asked to watch, and the starts that it has not been told of yet."""
+    """One connection, what it asked to watch, what it knows to run, and what was missed and not told yet."""
 
     writer: asyncio.StreamWriter
     scope: Scope = field(default_factory=lambda: Scope(frozenset()))
+    told: Told = field(default_factory=Told)
     missed: list[Missing] = field(default_factory=list)
 
     def tell(self, said: Said) -> None:
@@ -57,6 +106,8 @@ class Host:
         self._allowed = allowed
         self._clients: set[Client] = set()
         self._listens = False
+        self._pressure = 0.0
+        self._heard_at = 0.0
         self._stop = asyncio.Event()
         self._broken: str | None = None
 
@@ -71,7 +122,14 @@ class Host:
             await stop.wait()
         for client in tuple(self._clients):
             client.writer.transport.abort()
+        self._save()
         return self._broken
+
+    def _save(self) -> None:
+        try:
+            self._probe.rest()
+        except OSError as error:
+            print(f"sekisho-look: the cache cannot be written ({error.strerror}).", file=sys.stderr)
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(writer)
@@ -123,7 +181,12 @@ class Host:
         self._attend()
         if isinstance(self._events, str):
             self._probe.forget_scripts()
-        return self._probe.look(scope)
+        return self._look(client)
+
+    def _look(self, client: Client) -> Observed[Programs] | Unseen:
+        seen = self._probe.look(client.scope)
+        client.told.look(seen)
+        return seen
 
     def _attend(self) -> None:
         """Listen to the kernel while the programs of anybody are watched, from before they are looked at."""
@@ -136,12 +199,26 @@ class Host:
             if wanted:
                 self._events.resume()
                 self._probe.forget_scripts()
-                loop.add_reader(self._events.fileno(), self._hear, self._events)
+                self._listen()
             else:
                 loop.remove_reader(self._events.fileno())
                 self._events.rest()
+                self._save()
         except OSError as error:
             self._break(error)
+
+    def _listen(self) -> None:
+        if self._listens and not isinstance(self._events, str):
+            asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear, self._events)
+
+    def _gather(self, starts: int) -> None:
+        """Let starts gather for an instant while a storm of them lasts; otherwise each is looked at at once."""
+        loop = asyncio.get_running_loop()
+        self._pressure = self._pressure * 0.5 ** (loop.time() - self._heard_at) + starts
+        self._heard_at = loop.time()
+        if self._pressure > STORM and not isinstance(self._events, str):
+            loop.remove_reader(self._events.fileno())
+            loop.call_later(INSTANT, self._listen)
 
     def _break(self, error: OSError) -> None:
         self._broken = f"the kernel's process events ended ({error.strerror})"
@@ -161,16 +238,28 @@ class Host:
             self._probe.forget_scripts()
             for client in self._clients:
                 if client.scope.watches:
-                    client.tell(LookedAgain(self._probe.look(client.scope)))
+                    client.tell(LookedAgain(self._look(client)))
+        self._gather(len(batch.events))
 
     def _report(self, client: Client, pid: int) -> None:
-        found = self._probe.look_at(pid, client.scope) if client.scope.watches else None
+        client.told.forget(pid)
+        match self._probe.glimpse(pid, client.scope) if client.scope.watches else None:
+            case Missing() as missing:
+                self._miss(client, missing)
+            case Glimpse() as glimpse if not client.told.knows(glimpse):
+                self._tell(client, pid, glimpse)
+
+    def _tell(self, client: Client, pid: int, glimpse: Glimpse) -> None:
+        found = self._probe.look_at(pid, client.scope)
         if isinstance(found, Missing):
-            if not client.missed:
-                asyncio.get_running_loop().call_later(MISSED_EVERY, self._report_missed, client)
-            client.missed.append(found)
-        elif found is not None:
+            self._miss(client, found)
+        elif found is not None and client.told.is_news(found, glimpse):
             client.tell(Started(found, self._probe.boot()))
+
+    def _miss(self, client: Client, missing: Missing) -> None:
+        if not client.missed:
+            asyncio.get_running_loop().call_later(MISSED_EVERY, self._report_missed, client)
+        client.missed.append(missing)
 
     def _report_missed(self, client: Client) -> None:
         if not client.scope.watches:
@@ -182,7 +271,9 @@ class Host:
         client.missed.clear()
 
 
-# Our choices.
+# Our choices; the pressure halves each second, so that 100 starts a second make a storm.
 MOST_CLIENTS = 4
 MOST_UNREAD = 32 << 20
 MISSED_EVERY = 0.5
+STORM = 150.0
+INSTANT = 0.01
