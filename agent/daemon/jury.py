@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Never, cast
 
 from agent.daemon.failures import Failures
+from agent.daemon.registrations import Registrations
 from agent.daemon.roll import ask_name_service
+from agent.posture.checks.wifi import Registered
 from agent.posture.facts import Facts, Unseen
 from agent.posture.moment import Moment
 from agent.posture.policy import Context, Policy, hashes_all, judge, judged_uids, oldest_lists, rests_on
+from agent.posture.policy.foreseeing import Foreseen, foresee
 from agent.posture.policy.rules import CheckId
 from agent.posture.policy.schedule import failing_since
 from agent.posture.policy.values import UidOf
@@ -24,7 +27,8 @@ from ike.config import Instant
 class Jury:
     """The policy, the key that turns network names into pseudonyms, and who tells the number of a named user.
 
-    `failures` remembers since when each check fails; `warnings` tells what people must know of the policy itself.
+    `failures` remembers since when each check fails, `registrations` which networks are people's own; `warnings`
+    tells what people must know of the policy itself.
     """
 
     policy: Policy
@@ -32,6 +36,7 @@ class Jury:
     uid_of: UidOf = ask_name_service
     failures: Failures = field(default_factory=Failures)
     warnings: Callable[[], tuple[Problem, ...]] = tuple
+    registrations: Registrations = field(default_factory=Registrations)
 
     def may_ask(self, uid: int) -> bool:
         """Tell whether a user may control Sekisho; root always may."""
@@ -61,13 +66,19 @@ class Jury:
         """Judge what was seen, for a report only: nothing begins and nothing ends by it."""
         return judge(self.policy, facts, self._context(now))
 
+    def foresee(self, facts: Facts, now: Instant, horizon: float) -> tuple[Foreseen, ...]:
+        """Tell what refuses now and what will within `horizon` seconds; nothing begins and nothing ends by it."""
+        return foresee(self.policy, facts, self._context(now), horizon)
+
     def rests_on(self, facts: Facts, now: Instant) -> Mapping[str, Fact]:
         """Give the fact that each check judges, by the check's code."""
         return rests_on(self.policy, facts, self._context(now))
 
     def _context(self, now: Instant) -> Context:
         ahead = time.localtime(now.wall).tm_gmtoff
-        return Context(Moment(now.boot, now.wall, ahead), self.network_key, self.failures.since)
+        moment = Moment(now.boot, now.wall, ahead)
+        own = tuple(Registered(one.ssid, one.title, one.at_least, one.since) for one in self.registrations.all)
+        return Context(moment, self.network_key, self.failures.since, own)
 
     @property
     def look_every(self) -> float:

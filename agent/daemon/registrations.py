@@ -32,11 +32,14 @@ class _Kept:
 
 
 class Registrations:
-    """All registrations of this device; each change is on the disk before it counts."""
+    """All registrations of this device; each change is on the disk before it counts.
 
-    def __init__(self, path: Path) -> None:
+    Without a file, they last for as long as the daemon runs.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._kept = _read(path)
+        self._kept = _Kept() if path is None else _read(path)
 
     @property
     def all(self) -> tuple[Registration, ...]:
@@ -53,7 +56,8 @@ class Registrations:
 
     def _keep(self, networks: tuple[Registration, ...]) -> None:
         kept = _Kept(networks)
-        write_private(self._path, json.dumps(kept, default=plain).encode())
+        if self._path is not None:
+            write_private(self._path, json.dumps(kept, default=plain).encode())
         self._kept = kept
 
 
