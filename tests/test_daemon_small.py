@@ -13,8 +13,7 @@ from agent.daemon.jury import Jury
 from agent.daemon.lookout import merged
 from agent.daemon.records import Records
 from agent.daemon.settings import parse
-from agent.daemon.sources import uncertain
-from agent.posture.facts import Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
+from agent.posture.facts import Grade, Observed, Program, Programs, Unseen
 from agent.posture.policy import load
 from agent.probes.client import LookedAgain, Missed, Started
 from agent.probes.codec import decode_scope, encode_scope
@@ -70,13 +69,6 @@ def test_a_whole_new_look_replaces_the_old_one():
 def test_nothing_can_be_added_to_nothing():
     nothing = Unseen("nobody has looked yet", 0.0)
     assert merged(nothing, Started(program(3), 11.0)) == nothing
-
-
-@pytest.mark.parametrize(("security", "open_question"), [(Security.UNKNOWN, True), (Security.OPEN, False)])
-def test_only_what_is_not_known_of_a_network_is_looked_at_twice(security, open_question):
-    links = Links((Wireless("wlan0", b"Clinic", "02:00:00:00:00:01", security),))
-    assert uncertain(Observed(links, Grade.ROOT, "NetworkManager", 1.0)) is open_question
-    assert uncertain(Unseen("NetworkManager is not running", 1.0))
 
 
 def test_each_event_is_one_numbered_line(tmp_path: Path):

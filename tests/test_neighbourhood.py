@@ -33,7 +33,7 @@ def meet(
     scene: Scene, questions: Questions = NO_QUESTION, root: Path = Path("/nonexistent"), bus: str = NO_BUS
 ) -> None:
     async def play() -> None:
-        source = NeighbourhoodSource(OURS, questions, root=root, bus=bus)
+        source = NeighbourhoodSource(OURS, lambda: questions, root=root, bus=bus)
         try:
             async with asyncio.timeout(60):
                 await scene(source)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.daemon.papers import PapersSource, read_papers
-from agent.posture.facts import Grade, Observed, Papers, Told, Unseen
+from agent.posture.facts import Grade, Observed, Papers, Told
 from agent.posture.facts.device import Paper
 from agent.posture.policy import Policy, load
 from ike.config import Instant
@@ -96,14 +96,11 @@ def test_a_missing_file_and_anchors_that_others_can_change_are_untold(tmp_path: 
     assert "No such file" in read_papers(named, WALL).papers[0].why
 
 
-def test_the_source_reads_anew_at_each_look_and_says_so_when_there_is_no_policy(tmp_path: Path):
-    named: list[Policy] = []
-    source = PapersSource(lambda: named[-1] if named else None, lambda: Instant(5.0, WALL))
+def test_the_source_reads_anew_at_each_look(tmp_path: Path):
+    named = policy(tmp_path, DEVICE.pem)
+    source = PapersSource(lambda: named, lambda: Instant(5.0, WALL))
 
     async def scene() -> None:
-        unseen = (await source.read())["papers"]
-        assert unseen == Unseen("there is no policy that names a certificate", 5.0)
-        named.append(policy(tmp_path, DEVICE.pem))
         watching = source.watch()
         assert await anext(watching) == await source.read()
         await watching.aclose()

@@ -12,6 +12,8 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from agent.daemon.policy_file import LARGEST_POLICY
+from agent.posture.policy.signing import LARGEST_SIGNATURE, SUFFIX
 from agent.problems import Trouble
 
 
@@ -26,7 +28,7 @@ class Fetched:
 async def fetch_policy(url: str, interface: str) -> Fetched:
     """Get a policy and the signature beside it; Trouble("policy.unfetched") says why that failed."""
     place = urlsplit(url)
-    beside = place._replace(path=f"{place.path}.sig")
+    beside = place._replace(path=f"{place.path}{SUFFIX}")
     try:
         async with asyncio.timeout(LONGEST_FETCH):
             policy = await _get(place, interface, LARGEST_POLICY)
@@ -117,8 +119,6 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MISSING = frozenset({http.client.NOT_FOUND, http.client.GONE})
 
 # Our choices, in bytes and seconds.
-LARGEST_POLICY = 1 << 20
-LARGEST_SIGNATURE = 4096
 LARGEST_HEAD = 16_384
 PIECE = 65_536
 LONGEST_FETCH = 10.0

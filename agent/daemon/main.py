@@ -30,10 +30,9 @@ from agent.daemon.records import Records
 from agent.daemon.roll import Roll
 from agent.daemon.secrecy import forbid_core_dumps
 from agent.daemon.settings import Settings, parse
-from agent.daemon.sources import LinksSource
+from agent.daemon.sources import all_sources
 from agent.network.apply import Network
 from agent.network.errors import NetworkRefused
-from agent.probes.wifi import NetworkManager
 from agent.problems import Problem, problem
 from ike.config import Instant
 
@@ -104,7 +103,8 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
         key = _network_key(settings.state / "network-key")
         jury = Jury(policy, key, roll.uid_of, failures, lambda: policies.warnings)
         machine = Machine(_clock, os.urandom, network, settings.resolv_conf)
-        lookout = Lookout(settings.look, (LinksSource(NetworkManager(settings.system_bus)),))
+        sources = all_sources(lambda: checkpoint.jury.policy, settings.system_bus, settings.resolv_conf, _clock)
+        lookout = Lookout(settings.look, sources)
         checkpoint = Checkpoint(jury, machine, records, lookout, accept=policies.accept)
         desk.open_for(checkpoint)
         lookout.mind(jury.ages)

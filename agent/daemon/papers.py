@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 
 from agent.daemon.files import read_bounded, read_trusted, why_unreadable
-from agent.posture.facts import Grade, Observed, Papers, Told, Unseen
+from agent.posture.facts import Grade, Observed, Papers, Told
 from agent.posture.facts.device import Paper
 from agent.posture.policy import Policy, Site
 from agent.probes.codec import Seen
@@ -24,7 +24,7 @@ class PapersSource:
 
     facts = frozenset({"papers"})
 
-    def __init__(self, policy: Callable[[], Policy | None], now: Callable[[], Instant]) -> None:
+    def __init__(self, policy: Callable[[], Policy], now: Callable[[], Instant]) -> None:
         """Remember whom to ask for the policy and for the time."""
         self._policy = policy
         self._now = now
@@ -32,8 +32,6 @@ class PapersSource:
     async def read(self) -> Mapping[str, Seen]:
         """Read every site's certificate now."""
         policy, now = self._policy(), self._now()
-        if policy is None:
-            return {"papers": Unseen("there is no policy that names a certificate", now.boot)}
         papers = await asyncio.to_thread(read_papers, policy, now.wall)
         return {"papers": Observed(papers, Grade.ROOT, METHOD, now.boot)}
 

@@ -1,15 +1,21 @@
-"""Where facts come from besides the look helper: what every source can do, and NetworkManager as one.
+"""Where facts come from besides the look helper: what every source can do, and which there are.
 
 A source judges nothing and never raises for what it sees: a look that failed is `Unseen` with the reason.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
-from agent.posture.facts import Links, Observed, Security, Unseen
+from agent.daemon.papers import PapersSource
+from agent.network.plan import MARK, TABLE
+from agent.posture.policy import Policy
+from agent.probes import exposure, neighbourhood
+from agent.probes.beacon import Beacon, BeaconSource
 from agent.probes.codec import Seen
-from agent.probes.wifi import NetworkManager
+from agent.probes.link_source import LinkSource
+from agent.probes.neighbourhood import WIRE_PROBE, Questions
+from ike.config import Instant
 
 
 class Source(Protocol):
@@ -33,37 +39,38 @@ class Source(Protocol):
         ...
 
 
-class LinksSource:
-    """The links in use, by NetworkManager."""
-
-    facts = frozenset({"links"})
-
-    def __init__(self, manager: NetworkManager) -> None:
-        self._manager = manager
-
-    async def read(self) -> Mapping[str, Seen]:
-        """Look at the links now."""
-        return {"links": await self._manager.read()}
-
-    async def watch(self) -> AsyncGenerator[Mapping[str, Seen], None]:
-        """Give the links now and after each change, once they have settled."""
-        async for links in self._manager.watch():
-            if uncertain(links):  # a laptop that roams belongs to no access point for a moment
-                await asyncio.sleep(SETTLE)
-                links = await self._manager.read()
-            yield {"links": links}
-
-    async def close(self) -> None:
-        """Leave the bus."""
-        await self._manager.close()
+def all_sources(
+    policy: Callable[[], Policy], bus: str, resolver_file: Path, clock: Callable[[], Instant]
+) -> tuple[Source, ...]:
+    """Give every source; `policy` tells the policy in force, which says what the network may be asked."""
+    around = neighbourhood.Ours(INTERFACE, TABLE)
+    return (
+        LinkSource(bus),
+        neighbourhood.NeighbourhoodSource(around, lambda: _questions(policy(), resolver_file), bus=bus),
+        exposure.ExposureSource(exposure.Ours(INTERFACE, MARK)),
+        BeaconSource(around, lambda: _beacons(policy()), MARK),
+        PapersSource(policy, clock),
+    )
 
 
-def uncertain(links: Observed[Links] | Unseen) -> bool:
-    """Tell whether a look at the links leaves open what protects them."""
-    if isinstance(links, Unseen):
-        return True
-    return any(network.security is Security.UNKNOWN for network in links.value.wireless)
+def _questions(policy: Policy, resolver_file: Path) -> Questions:
+    network = policy.network
+    return Questions(
+        wire_probe=WIRE_PROBE if network.wire == "ask" else None,
+        canary=network.canary.name if network.canary is not None else None,
+        resolver_file=resolver_file,
+        portal=network.portal.url if network.portal is not None else None,
+    )
 
 
-# Our choice, in seconds.
-SETTLE = 0.3
+def _beacons(policy: Policy) -> Mapping[str, Beacon]:
+    proofs = {name: site.inside for name, site in policy.sites.items() if site.inside is not None}
+    return {
+        name: Beacon(proof.beacon, proof.port, proof.certificate)
+        for name, proof in proofs.items()
+        if proof.beacon is not None and proof.certificate is not None
+    }
+
+
+# Fixed by `agent.network.tun`, which lets the kernel number it.
+INTERFACE = "sekisho0"

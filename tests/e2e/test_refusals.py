@@ -22,10 +22,10 @@ def test_a_program_that_nobody_approved_is_named_and_closing_it_cures(running: V
 
 @pytest.mark.parametrize("security", [Security.OPEN, Security.OWE, Security.WEP, Security.WPA1_TKIP])
 def test_wifi_that_anybody_can_read_is_named_and_refused(running: Visit, security: Security) -> None:
-    running.scene.wifi.switch_to(running.scene.wifi.network("Café Free", security))
+    running.scene.wifi.switch_to(running.scene.wifi.network(f"Café {security.name}", security))
     told = running.refused("wifi.trust", REFUSED)
     assert (told.outcome, told.who) == ("fail", "you")
-    assert "'Café Free'" in told.seen
+    assert f"'Café {security.name}'" in told.seen
     assert "cable" in told.remedy
 
 

@@ -71,11 +71,14 @@ class Strangers(Section):
 
 
 class Network(Section):
-    """The network around the laptop. Without `portal` and `canary` it is asked nothing."""
+    """The network around the laptop. Without `wire`, `portal` and `canary` it is asked nothing."""
 
     overlap: Annotated[
         Literal["allow", "refuse"], Field(description="a local network that uses addresses of the hospital's")
     ] = "allow"
+    wire: Annotated[
+        Literal["ask", "silent"], Field(description="'ask' on the link itself who its router and its DHCP servers are")
+    ] = "silent"
     portal: Annotated[Portal | None, Field(description="how a login page is noticed")] = None
     canary: Annotated[Canary | None, Field(description="how a lying name server is noticed")] = None
     turnaround: Strangers = Strangers()

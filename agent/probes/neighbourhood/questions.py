@@ -41,7 +41,9 @@ class Answers:
 class Asker:
     """Asks, and keeps the answers of the present place; `heard` is told of each that is new."""
 
-    def __init__(self, questions: Questions, boot: Callable[[], float], heard: Callable[[], None]) -> None:
+    def __init__(
+        self, questions: Callable[[], Questions], boot: Callable[[], float], heard: Callable[[], None]
+    ) -> None:
         """Ask nothing yet."""
         self._questions = questions
         self._boot = boot
@@ -56,10 +58,10 @@ class Asker:
         if around.places != self._places:
             await self.forget()
             self._places = around.places
-        now = self._boot()
-        if self._places and now - self._wired_at > FRESH_WIRE and self._questions.wire_probe is not None:
+        now, wire_probe = self._boot(), self._questions().wire_probe
+        if self._places and now - self._wired_at > FRESH_WIRE and wire_probe is not None:
             self._wired_at = now
-            self._begin(self._ask_wires(self._questions.wire_probe, around))
+            self._begin(self._ask_wires(wire_probe, around))
         if self._places and now - self._asked_at > FRESH:
             self._asked_at = now
             await asyncio.wait([self._begin(self._ask_quickly(around))], timeout=PATIENCE)
@@ -80,7 +82,8 @@ class Asker:
         return task
 
     async def _ask_quickly(self, around: Around) -> None:
-        url, name, file = self._questions.portal, self._questions.canary, self._questions.resolver_file
+        asked = self._questions()
+        url, name, file = asked.portal, asked.canary, asked.resolver_file
         portal, canary = await asyncio.gather(
             ask_portal(url) if url is not None else _untold(),
             ask_canary(name, file, around.ours) if name is not None else _untold(),
@@ -116,4 +119,4 @@ def _last(before: Told, now: Told) -> Told:
 NEVER = float("-inf")
 PATIENCE = 0.4
 FRESH = 20.0
-FRESH_WIRE = 120.0
+FRESH_WIRE = 600.0

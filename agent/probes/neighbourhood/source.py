@@ -30,13 +30,13 @@ class NeighbourhoodSource:
     def __init__(
         self,
         ours: Ours,
-        questions: Questions,
+        questions: Callable[[], Questions],
         *,
         root: Path = Path("/"),
         bus: str | None = None,
         boot: Callable[[], float] = boot_clock,
     ) -> None:
-        """Remember what is our own, and what may be asked; `bus` is an address, by default the system bus."""
+        """Remember what is our own, and who tells what may be asked; `bus` is an address, by default the system bus."""
         self._ours = ours
         self._root = root
         self._boot = boot
