@@ -101,7 +101,7 @@ class ExposureSource:
     async def _read_rules(self) -> Rules:
         """Read the rules, or tell why they could not be."""
         try:
-            return await read_rules(self._proc, self._tools)
+            return await asyncio.to_thread(read_rules, self._proc, self._tools)
         except RulesetError as error:
             return str(error)
 

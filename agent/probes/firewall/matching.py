@@ -29,8 +29,8 @@ from agent.probes.firewall.sources import ALL, NONE, Sources
 class Holds:
     """For which senders a condition holds.
 
-    `yes` and `no` are certain, of the one packet that is followed, with a gap between them where nobody can tell;
-    `may` and `may_not` are of every packet that a sender could make.
+    It may hold for the one packet of each sender that is followed (`yes`), may not (`no`), or nobody can tell and both
+    are so; `may` and `may_not` are the same of any packet that a sender could make.
     """
 
     yes: Sources
@@ -187,6 +187,6 @@ def _certain(holds: bool) -> Holds:
 
 ORDERS = {"<": lt, ">": gt, "<=": le, ">=": ge}
 ALWAYS, NEVER = Holds(ALL, NONE, ALL, NONE), Holds(NONE, ALL, NONE, ALL)
-UNTOLD = Holds(NONE, NONE, ALL, ALL)
+UNTOLD = Holds(ALL, ALL, ALL, ALL)
 # What holds for a packet that comes alone, and may not for one in a crowd; and what does not.
 USUALLY, SELDOM = Holds(ALL, NONE, ALL, ALL), Holds(NONE, ALL, ALL, ALL)

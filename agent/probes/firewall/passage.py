@@ -17,52 +17,50 @@ from agent.probes.firewall.sources import NONE, Sources, strangers
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Whose packets are here: the followed packet of each `sure` sender is, some packet of each `may` sender may be."""
+    """Whose packets may be here: of whom the one packet that is followed, and of whom any that he could make."""
 
-    sure: Sources = NONE
-    may: Sources = NONE
+    followed: Sources = NONE
+    any: Sources = NONE
 
     def __or__(self, other: "Flow") -> "Flow":
         """Join two flows."""
-        return Flow(self.sure | other.sure, self.may | other.may)
+        return Flow(self.followed | other.followed, self.any | other.any)
 
     def split(self, holds: Holds) -> tuple["Flow", "Flow"]:
-        """Part those for whom a condition holds from those for whom it does not."""
+        """Part those for whom a condition may hold from those for whom it may not; some can be both."""
         if holds in (ALWAYS, NEVER):
             return (self, Flow()) if holds == ALWAYS else (Flow(), self)
         return (
-            Flow(self.sure & holds.yes, self.may & holds.may),
-            Flow(self.sure & holds.no, self.may & holds.may_not),
+            Flow(self.followed & holds.yes, self.any & holds.may),
+            Flow(self.followed & holds.no, self.any & holds.may_not),
         )
 
-    @property
-    def told(self) -> Told:
-        """Tell whether anybody's packet is here."""
-        return Told.YES if self.sure else Told.UNTOLD if self.may else Told.NO
-
-    @property
-    def doubted(self) -> "Flow":
-        """The same senders, of whom nothing is certain any more."""
-        return Flow(NONE, self.may)
+    def told(self, elsewhere: "Flow") -> Told:
+        """Tell whether somebody's packet ends here, given those that may end elsewhere."""
+        if not self.any:
+            return Told.NO
+        return Told.YES if self.followed - elsewhere.followed else Told.UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a flow in a rule or a chain; who is in none of these was turned away.
+    """What may become of a flow in a rule or a chain.
 
     `rest` goes on with the next rule, `returned` leaves the chain, `moved` got another destination.
     """
 
     rest: Flow = Flow()
     accepted: Flow = Flow()
+    dropped: Flow = Flow()
     returned: Flow = Flow()
     moved: Flow = Flow()
 
     def __or__(self, other: "Fate") -> "Fate":
-        """Join what became of two parts of a flow."""
+        """Join what may become of two parts of a flow."""
         return Fate(
             self.rest | other.rest,
             self.accepted | other.accepted,
+            self.dropped | other.dropped,
             self.returned | other.returned,
             self.moved | other.moved,
         )
@@ -106,7 +104,7 @@ class Passage:
             passed = walk.through(Flow(senders, senders))
         except Tangled:
             return Told.UNTOLD, Told.UNTOLD
-        return passed.told, walk.moved.told
+        return passed.told(walk.dropped | walk.moved), walk.moved.told(walk.dropped | passed)
 
     def _count(self) -> None:
         self._left -= 1
@@ -127,6 +125,7 @@ class _Walk:
 
     def __init__(self, ruleset: Ruleset, packet: Packet, count: Callable[[], None]) -> None:
         self.moved = Flow()
+        self.dropped = Flow()
         self._ruleset = ruleset
         self._packet = packet
         self._count = count
@@ -145,14 +144,15 @@ class _Walk:
         fate = self._chain(chain, flow, _At(chain.name[:2], 0))
         if (base.kind, base.hook) == ("nat", "prerouting"):
             self.moved |= fate.moved
-            self._packet = replace(self._packet, translated=self.moved.may)
+            self._packet = replace(self._packet, translated=self.moved.any)
+        self.dropped |= fate.dropped | fate.rest if base.drops else fate.dropped
         return fate.accepted if base.drops else fate.accepted | fate.rest
 
     def _chain(self, chain: Chain, flow: Flow, at: _At) -> Fate:
         """Follow the rules; who reaches the end or returns is the fate's `rest`."""
         whole = Fate(rest=flow)
         for rule in chain.rules:
-            if not whole.rest.may:
+            if not whole.rest.any:
                 break
             fate = self._rule(rule, whole.rest, at)
             whole = replace(whole | fate, rest=fate.rest)
@@ -164,7 +164,7 @@ class _Walk:
         for statement in rule:
             fate, flow = self._statement(statement, flow, at)
             whole |= fate
-            if not flow.may:
+            if not flow.any:
                 return whole
         return whole | Fate(rest=flow)
 
@@ -194,6 +194,8 @@ class _Walk:
                 return usual if self._matcher(at).has(bare(element)) else NEVER
             case {"reject": {"type": str(answer)}} if answer == ANSWER_OF_OTHERS[self._packet.version]:
                 return NEVER
+            case {"reject": {"type": "tcp reset"}} if at.table[0] == "inet":
+                return UNTOLD  # for one IP version or both: what nft lists leaves it out
             case {"dnat": {"family": "ip" | "ip6" as family}} if family not in FAMILIES[self._packet.version]:
                 return NEVER
             case {"limit": _} | {"quota": _} | {"ct count": _} | {"meter": _}:
@@ -223,7 +225,7 @@ class _Walk:
             case {"accept": _} | {"snat": _} | {"masquerade": _}:
                 return Fate(accepted=flow)
             case {"drop": _} | {"reject": _}:
-                return Fate()
+                return Fate(dropped=flow)
             case {"continue": _}:
                 return Fate(rest=flow)
             case {"return": _}:
@@ -231,7 +233,7 @@ class _Walk:
             case {"dnat": body} | {"redirect": body}:
                 return _anything(flow) if _goes_by_map(body) else Fate(moved=flow)
             case {"queue": _}:
-                return Fate(accepted=flow.doubted)
+                return Fate(accepted=flow, dropped=flow)
             case {"jump": {"target": str(target)}}:
                 return self._jump(target, flow, at)
             case {"goto": {"target": str(target)}}:
@@ -253,7 +255,7 @@ class _Walk:
 
 def _anything(flow: Flow) -> Fate:
     """Leave open what becomes of a flow."""
-    return Fate(flow.doubted, flow.doubted, flow.doubted, flow.doubted)
+    return Fate(flow, flow, flow, flow, flow)
 
 
 def _goes_by_map(body: object) -> bool:

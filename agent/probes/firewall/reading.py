@@ -3,12 +3,14 @@
 It runs the two programs that can tell them, by their absolute paths, and no other; it never changes a rule.
 """
 
-import asyncio
 import errno
-from asyncio.subprocess import DEVNULL, PIPE
+import os
+import select
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 
 from agent.probes.firewall.iptables import read_saved
 from agent.probes.firewall.ruleset import Name, Rule, Ruleset, RulesetError, read_ruleset
@@ -26,22 +28,22 @@ class Tools:
     )
 
 
-async def read_rules(proc: Path, tools: Tools) -> Ruleset:
-    """Read every rule; raise `RulesetError` with the reason when they cannot be told."""
+def read_rules(proc: Path, tools: Tools) -> Ruleset:
+    """Read every rule, in a few seconds at most; raise `RulesetError` with the reason when they cannot be told."""
     beside = _has_legacy(proc)
     if not _has_tables():
         return Ruleset(beside=beside)
-    ruleset = read_ruleset(await _run(tools.nft, "-j", "list", "ruleset"))
-    return replace(await _completed(ruleset, tools), beside=beside)
+    ruleset = read_ruleset(_run(tools.nft, "-j", "list", "ruleset"))
+    return replace(_completed(ruleset, tools), beside=beside)
 
 
-async def _completed(ruleset: Ruleset, tools: Tools) -> Ruleset:
+def _completed(ruleset: Ruleset, tools: Tools) -> Ruleset:
     """Put in what nft cannot tell of iptables' rules; without the program for it they stay unknown."""
     lacking = ruleset.of_iptables()
     rules: dict[Name, tuple[Rule, ...]] = {}
     for family, save in tools.saves:
         if any(table[0] == family for table in lacking) and save.exists():
-            saved = read_saved((await _run(save)).decode("utf-8", "replace"), family)
+            saved = read_saved(_run(save).decode("utf-8", "replace"), family)
             rules |= {name: each for name, each in saved.items() if name[:2] in lacking}
     return ruleset.with_rules(rules)
 
@@ -64,34 +66,44 @@ def _has_legacy(proc: Path) -> bool:
         raise RulesetError(f"the older firewall's tables could not be read ({error.strerror})") from error
 
 
-async def _run(program: Path, *arguments: str) -> bytes:
+def _run(program: Path, *arguments: str) -> bytes:
+    """Run a program to its end and give what it told; it is ended when it takes too long or tells too much."""
+    until = time.monotonic() + LONGEST_RUN
     try:
-        process = await asyncio.create_subprocess_exec(
-            program, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=dict(ENVIRONMENT), cwd="/"
-        )
+        process = Popen((program, *arguments), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=ENVIRONMENT, cwd="/")
     except OSError as error:
         raise RulesetError(f"{program.name} could not be started ({error.strerror})") from error
-    try:
-        async with asyncio.timeout(LONGEST_RUN):
-            told = await _read_all(process, program.name)
-            if await process.wait() != 0:
-                raise RulesetError(f"{program.name} ended with an error")
-            return told
-    except TimeoutError as error:
-        raise RulesetError(f"{program.name} gave no answer in time") from error
-    finally:
-        if process.returncode is None:
+    with process:
+        try:
+            told = _read_all(process, until)
+            status = process.wait(max(0.0, until - time.monotonic()))
+        except (TimeoutError, TimeoutExpired) as error:
+            raise RulesetError(f"{program.name} gave no answer in time") from error
+        except OverflowError as error:
+            raise RulesetError(f"{program.name} told more than {LONGEST_ANSWER >> 20} MB") from error
+        finally:
             process.kill()
-            await process.wait()
+    if status != 0:
+        raise RulesetError(f"{program.name} ended with an error")
+    return told
 
 
-async def _read_all(process: asyncio.subprocess.Process, name: str) -> bytes:
+def _read_all(process: Popen[bytes], until: float) -> bytes:
+    """Read to the end; raise TimeoutError or OverflowError where that is too late or too far."""
     told = bytearray()
-    while process.stdout is not None and (part := await process.stdout.read(PART)):
-        told += part
-        if len(told) > LONGEST_ANSWER:
-            raise RulesetError(f"{name} told more than {LONGEST_ANSWER >> 20} MB")
-    return bytes(told)
+    if process.stdout is None:
+        return b""
+    with process.stdout as out:
+        ready = select.poll()
+        ready.register(out, select.POLLIN)
+        while ready.poll(max(0.0, until - time.monotonic()) * 1000):
+            part = os.read(out.fileno(), PART)
+            if not part:
+                return bytes(told)
+            told += part
+            if len(told) > LONGEST_ANSWER:
+                raise OverflowError
+    raise TimeoutError
 
 
 # Fixed by the kernel (linux/netfilter/nfnetlink.h, nf_tables.h).
