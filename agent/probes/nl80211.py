@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from agent.posture.facts import AccessPoint, Security, Told, Wireless
@@ -72,20 +72,19 @@ def read_radios() -> Radios:
 def changes(heard: Callable[[], None]) -> Iterator[None]:
     """Call `heard` in the running loop after each change of a radio or its link; raise `RadioError` without radios."""
     loop = asyncio.get_running_loop()
-    try:
-        groups = _find_family().groups
-        listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_GENERIC)
-    except (OSError, struct.error) as error:
-        raise _unanswered(error) from error
-    with listener:
-        listener.bind((0, 0))  # without a number of its own it would hear nothing
-        for name in GROUPS & groups.keys():
-            listener.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups[name])
-        loop.add_reader(listener, _drain, listener, heard)
+    with ExitStack() as stack:
         try:
-            yield
-        finally:
-            loop.remove_reader(listener)
+            groups = _find_family().groups
+            kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+            listener = stack.enter_context(socket.socket(socket.AF_NETLINK, kind, NETLINK_GENERIC))
+            listener.bind((0, 0))  # without a number of its own it would hear nothing
+            for name in GROUPS & groups.keys():
+                listener.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups[name])
+        except (OSError, struct.error) as error:
+            raise _unanswered(error) from error
+        loop.add_reader(listener, _drain, listener, heard)
+        stack.callback(loop.remove_reader, listener)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
