@@ -142,4 +142,4 @@ def test_a_policy_names_what_may_be_reached():
 @pytest.mark.parametrize("written", ["22", "tcp/0", "tcp/65536", "sctp/22", "tcp/22/23", "[]", "tcp/２２"])
 def test_a_service_that_is_written_wrong_is_told(written: str):
     with pytest.raises(PolicyErrors, match="tcp/22 or udp/161"):
-        load(policy(f"{{ports: ["{written}"]}}"), "policy.yaml")
+        load(policy(f"{{ports: ['{written}']}}"), "policy.yaml")
