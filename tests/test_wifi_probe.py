@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.posture.facts import Links, Observed, Security, Unseen, Wireless
 from agent.probes.access_points import read_security
-from agent.probes.wifi import NetworkManager
+from agent.probes.link_source import LinkSource
 from tests.lab.laptop import Laptop
 from tests.lab.namespaces import Namespace
 from tests.lab.run import Run, run_command
@@ -70,11 +70,11 @@ def answers(path: Path) -> bool:
         return connection.connect_ex(str(path)) == 0
 
 
-def look(address: str) -> Observed[Links] | Unseen:
-    async def once() -> Observed[Links] | Unseen:
-        network = NetworkManager(address)
+def look(address: str) -> Observed[object] | Unseen:
+    async def once() -> Observed[object] | Unseen:
+        network = LinkSource(address)
         try:
-            return await network.read()
+            return (await network.read())["links"]
         finally:
             await network.close()
 
@@ -84,6 +84,7 @@ def look(address: str) -> Observed[Links] | Unseen:
 def seen(address: str) -> Links:
     observed = look(address)
     assert isinstance(observed, Observed), observed
+    assert isinstance(observed.value, Links)
     return observed.value
 
 
@@ -164,12 +165,13 @@ def test_wifi_that_networkmanager_does_not_manage_is_unknown_not_absent(wifi: Wi
 @pytest.mark.lab
 def test_every_change_is_told_after_the_state_at_the_start(wifi: Wifi) -> None:
     async def follow() -> None:
-        network = NetworkManager(wifi.address)
+        network = LinkSource(wifi.address)
         async with aclosing(network.watch()) as changes:
 
             async def until(*expected: Security) -> None:
                 async with asyncio.timeout(10):
-                    async for links in changes:
+                    async for told in changes:
+                        links = told["links"]
                         assert isinstance(links, Observed)
                         if tuple(one.security for one in links.value.wireless) == expected:
                             return
@@ -201,16 +203,16 @@ def test_a_bus_without_networkmanager_is_unseen_with_its_reason(bus: str) -> Non
 @pytest.mark.lab
 def test_networkmanager_that_comes_later_is_told(bus: str) -> None:
     async def follow() -> None:
-        network = NetworkManager(bus)
+        network = LinkSource(bus)
         async with aclosing(network.watch()) as changes:
-            assert isinstance(await anext(changes), Unseen)
+            assert isinstance((await anext(changes))["links"], Unseen)
             manager = await impostor(bus, {(MANAGER, NM): {"Devices": Variant("ao", [])}}, NM)
             async with asyncio.timeout(5):
-                assert isinstance(back := await anext(changes), Observed)
+                assert isinstance(back := (await anext(changes))["links"], Observed)
             assert back.value == Links(wireless=())
             manager.disconnect()
             async with asyncio.timeout(5):
-                assert isinstance(await anext(changes), Unseen)
+                assert isinstance((await anext(changes))["links"], Unseen)
         await network.close()
 
     asyncio.run(follow())
@@ -223,13 +225,13 @@ def test_a_lost_bus_is_told(run: Run) -> None:
     daemon.wait_ready(lambda: answers(path), 10.0)
 
     async def follow() -> None:
-        network = NetworkManager(f"unix:path={path}")
+        network = LinkSource(f"unix:path={path}")
         manager = await impostor(f"unix:path={path}", {(MANAGER, NM): {"Devices": Variant("ao", [])}}, NM)
         async with aclosing(network.watch()) as changes:
-            assert isinstance(await anext(changes), Observed)
+            assert isinstance((await anext(changes))["links"], Observed)
             await asyncio.to_thread(daemon.stop)
             async with asyncio.timeout(5):
-                assert isinstance(lost := await anext(changes), Unseen)
+                assert isinstance(lost := (await anext(changes))["links"], Unseen)
         assert "the system bus cannot be reached" in lost.why
         await network.close()
         manager.disconnect()
@@ -292,11 +294,11 @@ def test_an_answer_of_another_shape_is_unseen(bus: str, path: str, interface: st
 
 @pytest.mark.lab
 def test_networkmanager_that_never_answers_is_unseen_in_time(bus: str) -> None:
-    async def ask() -> tuple[Observed[Links] | Unseen, float]:
+    async def ask() -> tuple[Observed[object] | Unseen, float]:
         manager = await impostor(bus, None, NM)
-        network = NetworkManager(bus)
+        network = LinkSource(bus)
         begin = asyncio.get_running_loop().time()
-        links = await network.read()
+        links = (await network.read())["links"]
         seconds = asyncio.get_running_loop().time() - begin
         await network.close()
         manager.disconnect()
@@ -308,11 +310,11 @@ def test_networkmanager_that_never_answers_is_unseen_in_time(bus: str) -> None:
     assert seconds < 4
 
 
-async def ask_impostor(bus: str, claims: Claims) -> Observed[Links] | Unseen:
+async def ask_impostor(bus: str, claims: Claims) -> Observed[object] | Unseen:
     manager = await impostor(bus, claims, NM)
-    network = NetworkManager(bus)
+    network = LinkSource(bus)
     try:
-        return await network.read()
+        return (await network.read())["links"]
     finally:
         await network.close()
         manager.disconnect()
