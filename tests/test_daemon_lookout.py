@@ -10,8 +10,21 @@ from typing import cast
 
 import pytest
 
+from agent.boot_clock import boot_clock
 from agent.daemon.lookout import CROWD, Lookout, Watcher, updated
-from agent.posture.facts import Facts, Grade, Links, Observed, Program, Programs, Security, Unseen, Wireless
+from agent.posture.facts import (
+    Clock,
+    Facts,
+    Grade,
+    Links,
+    Observed,
+    Program,
+    Programs,
+    Security,
+    Told,
+    Unseen,
+    Wireless,
+)
 from agent.probes.client import LookedAgain, LookLost, Missed, Scope, Started
 from agent.probes.codec import Looked, Ready, Said, Seen, decode_scope, encode
 
@@ -43,6 +56,7 @@ class Helper:
     def __init__(self, *answers: tuple[Said, ...], blind: str | None = None) -> None:
         self.scopes: list[Scope] = []
         self.met = 0
+        self.clock: Observed[Clock] | None = None
         self._answers = list(answers)
         self._blind = blind
         self._writer: asyncio.StreamWriter | None = None
@@ -52,7 +66,12 @@ class Helper:
         self._writer = writer
         writer.write(encode(Ready(self._blind)))
         while line := await reader.readline():
-            self.scopes.append(decode_scope(line))
+            scope = decode_scope(line)
+            if self.clock is not None and scope.facts == {"clock"}:
+                writer.write(encode(Looked({"clock": self.clock})))
+                continue
+            self._writer = writer
+            self.scopes.append(scope)
             if self._answers:
                 self.say(*self._answers.pop(0))
         writer.close()
@@ -92,7 +111,7 @@ class StandInLinks:
         """Nothing to leave."""
 
 
-class Told:
+class Listener:
     """Keeps what a watcher is told."""
 
     def __init__(self) -> None:
@@ -146,7 +165,7 @@ def test_news_that_is_older_than_the_look_it_overtook_counts_for_nothing(tmp_pat
 
 def test_an_old_answer_about_the_links_does_not_hide_a_newer_one(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 60.0, told.watcher)
         network.may_read.clear()
@@ -162,7 +181,7 @@ def test_an_old_answer_about_the_links_does_not_hide_a_newer_one(tmp_path: Path)
 
 def test_each_start_is_told_to_whoever_watches_and_a_burst_is_told_at_once(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 60.0, told.watcher)
         helper.say(*(Started(program(pid), 11.0) for pid in range(2, 50)), Missed(1, 0, 11.0))
@@ -175,7 +194,7 @@ def test_each_start_is_told_to_whoever_watches_and_a_burst_is_told_at_once(tmp_p
 
 def test_a_helper_that_goes_between_the_look_and_the_watch_is_a_loss(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         helper.hang_up()
         await until(lambda: lookout._client is None)
@@ -187,7 +206,7 @@ def test_a_helper_that_goes_between_the_look_and_the_watch_is_a_loss(tmp_path: P
 
 def test_a_helper_that_goes_while_a_site_is_open_is_told_once_and_its_successor_is_met_at_the_next_look(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 60.0, told.watcher)
         helper.hang_up()
@@ -201,7 +220,7 @@ def test_a_helper_that_goes_while_a_site_is_open_is_told_once_and_its_successor_
 
 def test_a_look_that_cannot_be_repeated_is_a_loss(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 0.001, told.watcher)
         await until(lambda: len(helper.scopes) == 2)
@@ -213,7 +232,7 @@ def test_a_look_that_cannot_be_repeated_is_a_loss(tmp_path: Path):
 
 def test_an_error_of_our_own_while_watching_is_a_loss_and_never_silence(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 60.0, told.watcher)
         network.news.put_nowait(ZeroDivisionError())
@@ -263,7 +282,7 @@ def test_a_look_that_was_given_up_does_not_answer_the_next_one(tmp_path: Path):
 
 def test_who_rests_is_told_nothing_more(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 60.0, told.watcher)
         lookout.rest()
@@ -279,7 +298,7 @@ def test_who_rests_lets_the_helper_rest_once_and_a_look_wakes_it(tmp_path: Path)
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
         lookout.rest()
         await lookout.look(SCOPE)
-        lookout.watch(SCOPE, 60.0, Told().watcher)
+        lookout.watch(SCOPE, 60.0, Listener().watcher)
         lookout.rest()
         lookout.rest()
         assert pids(await lookout.look(SCOPE)) == [2]
@@ -304,7 +323,7 @@ def test_a_rest_does_not_put_the_helper_to_sleep_under_a_look(tmp_path: Path):
 def test_who_rests_in_the_middle_of_a_repeated_look_lets_the_helper_rest_too(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
         await lookout.look(SCOPE)
-        lookout.watch(SCOPE, 0.001, Told().watcher)
+        lookout.watch(SCOPE, 0.001, Listener().watcher)
         await until(lambda: len(helper.scopes) == 2)
         lookout.rest()
         await until(lambda: len(helper.scopes) == 3)
@@ -329,7 +348,7 @@ def test_the_later_of_two_looks_counts():
 
 def test_a_source_that_ends_is_a_loss_and_never_silence(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 60.0, told.watcher)
         network.news.put_nowait(None)
@@ -338,12 +357,25 @@ def test_a_source_that_ends_is_a_loss_and_never_silence(tmp_path: Path):
     play(tmp_path, Helper((looked(1, at=10.0),)), scene)
 
 
+def test_what_is_seen_of_the_laptop_itself_comes_by_another_connection_and_is_among_the_facts(tmp_path: Path):
+    clock = Observed(Clock(Told.YES, 0.1), Grade.ROOT, "stand-in", boot_clock())
+
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        lookout.mind({"clock": 60.0})
+        helper.clock = clock
+        facts = await lookout.look(SCOPE)
+        assert (facts.clock, pids(facts), helper.met) == (clock, [1], 2)
+        assert (await lookout.glance(SCOPE)).facts.clock == clock
+
+    play(tmp_path, Helper((looked(1, at=10.0),), (looked(1, at=11.0),)), scene)
+
+
 def test_after_a_long_sleep_a_start_is_not_judged_before_a_new_look(tmp_path: Path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr("agent.daemon.lookout.boot_clock", lambda: now[0])
 
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 10.0, told.watcher)
         now[0] += 3600.0
@@ -366,7 +398,7 @@ def test_the_next_look_is_due_when_the_machine_has_slept_meanwhile(tmp_path: Pat
 
 def test_a_crowd_of_starts_is_looked_at_anew_so_that_those_that_ended_are_forgotten(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
-        told = Told()
+        told = Listener()
         await lookout.look(SCOPE)
         lookout.watch(SCOPE, 60.0, told.watcher)
         helper.say(*(Started(program(pid), 11.0) for pid in range(2, 2 + CROWD)))
