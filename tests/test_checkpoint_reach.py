@@ -12,6 +12,7 @@ from agent.control.messages import AskStatus, Connect, Disconnect, Done, Emergen
 from agent.daemon import renewal
 from agent.daemon.desk import Desk
 from agent.daemon.fetching import Fetched
+from agent.daemon.jury import named_users
 from agent.posture.facts import Told
 from agent.posture.policy import Policy, load
 from agent.problems import Problem, Trouble, problem
@@ -212,7 +213,7 @@ def test_an_emergency_is_narrowed_counted_down_and_recorded(tmp_path: Path):
         stage.clock.boot += 600
         told = await status(stage)
         assert (told.state, told.ends_in, codes(told)) == ("emergency", 1200.0, ["apps.unapproved"])
-        assert [choice.code for choice in told.emergencies] == ["patient"]
+        assert told.emergency and [choice.code for choice in told.emergency.reasons] == ["patient"]
         assert await ask(stage, Emergency("patient")) == await ask(stage, Connect())
         stage.clock.boot += 1200
         stage.checkpoint.happen(gate.Tick())
@@ -246,6 +247,10 @@ def test_an_emergency_that_the_policy_does_not_grant_is_refused_with_words(
         assert stage.passages == []
 
     play(tmp_path, scene, policy)
+
+
+def test_the_numbers_of_those_who_may_in_an_emergency_are_asked_ahead():
+    assert named_users(load(POLICY + EMERGENCY + "  users: [sato, 4321]\n", "policy.yaml")) == {"sato"}
 
 
 def test_what_was_cut_comes_back_by_itself_and_people_are_told_that_it_may(tmp_path: Path):

@@ -1,13 +1,10 @@
 """What the policy grants besides a full tunnel, in the gate's own words: it neither judges nor opens anything."""
 
-from collections.abc import Mapping
-
 from agent.events import Reach
 from agent.gate import Plea, Terms
 from agent.posture.policy import Policy, Site
 from agent.posture.policy.sites import narrowed
 from agent.posture.policy.values import UidOf
-from agent.probes.beacon import Beacon
 from agent.problems import Problem, problem
 
 
@@ -41,16 +38,6 @@ def reached(policy: Policy, name: str, reach: Reach) -> Site:
         case Reach.FULL:
             return site
     raise ValueError(f"the policy grants no {reach} tunnel to {name}")
-
-
-def beacons(policy: Policy) -> Mapping[str, Beacon]:
-    """List the beacons that prove a place, by the site's name."""
-    proofs = ((name, site.inside) for name, site in policy.sites.items())
-    return {
-        name: Beacon(inside.beacon, inside.port, inside.certificate)
-        for name, inside in proofs
-        if inside is not None and inside.beacon is not None and inside.certificate is not None
-    }
 
 
 # Fixed by the clock, in seconds.
