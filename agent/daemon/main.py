@@ -98,7 +98,7 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
         yield
     else:
         roll = Roll()
-        await roll.learn(named_users(policy))
+        roll.learn(named_users(policy))
         failures = Failures(settings.state / "failing.json")
         key = _network_key(settings.state / "network-key")
         jury = Jury(policy, key, roll.uid_of, failures, lambda: policies.warnings)

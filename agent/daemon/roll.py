@@ -1,13 +1,11 @@
-"""The numbers of named users, asked of the machine's name service in a thread.
+"""The numbers of named users, asked of the machine's name service in threads.
 
 A directory that is dead or slow stalls nobody: a name that it has not told yet is nobody's.
 """
 
-import asyncio
 import pwd
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.boot_clock import boot_clock
@@ -33,7 +31,7 @@ class Roll:
     def __init__(self, ask: Callable[[str], int | None] = ask_name_service) -> None:
         self._ask = ask
         self._known: dict[str, _Entry] = {}
-        self._asked: dict[str, asyncio.Future[None]] = {}
+        self._asking: dict[str, threading.Thread] = {}
 
     def uid_of(self, name: str) -> int | None:
         """Tell at once what is known of a name, and have it asked again when that is old."""
@@ -42,27 +40,22 @@ class Roll:
             self._inquire(name)
         return None if entry is None else entry.uid
 
-    async def learn(self, names: Iterable[str]) -> None:
-        """Ask for names ahead, and wait for the answers a limited time."""
-        asked = {self._inquire(name) for name in names}
-        if asked:
-            await asyncio.wait(asked, timeout=LONGEST_WAIT)
+    def learn(self, names: Iterable[str]) -> None:
+        """Ask for names before anybody is served, and wait for the answers a limited time."""
+        until = boot_clock() + LONGEST_WAIT
+        for asking in [self._inquire(name) for name in names]:
+            asking.join(max(0.0, until - boot_clock()))
 
-    def _inquire(self, name: str) -> asyncio.Future[None]:
-        asked = self._asked.get(name)
-        if asked is None:
-            asked = self._asked[name] = asyncio.get_running_loop().create_future()
-            threading.Thread(target=self._work, args=(name, asked), daemon=True).start()
-        return asked
+    def _inquire(self, name: str) -> threading.Thread:
+        """Ask in a thread, unless one is still asking."""
+        asking = self._asking.get(name)
+        if asking is None or not asking.is_alive():
+            asking = self._asking[name] = threading.Thread(target=self._work, args=(name,), daemon=True)
+            asking.start()
+        return asking
 
-    def _work(self, name: str, asked: asyncio.Future[None]) -> None:
-        uid = self._ask(name)
-        with suppress(RuntimeError):  # nobody waits any more: the event loop has ended
-            asked.get_loop().call_soon_threadsafe(self._learned, name, uid)
-
-    def _learned(self, name: str, uid: int | None) -> None:
-        self._known[name] = _Entry(uid, boot_clock())
-        self._asked.pop(name).set_result(None)
+    def _work(self, name: str) -> None:
+        self._known[name] = _Entry(self._ask(name), boot_clock())
 
 
 # Our choices, in seconds.
