@@ -10,7 +10,7 @@ RUST_SOURCES := $(wildcard esp/src/*.rs) esp/Cargo.toml esp/Cargo.lock
 CARGO := cargo --locked
 MANIFEST := --manifest-path esp/Cargo.toml
 
-.PHONY: help demo test check bench setup clean
+.PHONY: help demo test check docs bench bench-posture test-wifi setup clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -26,11 +26,20 @@ check: setup  ## formatting, lint, types, layers, stubs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy tests/lab tests/demo tests/bench
+	@$(BIN)/mypy tests/lab tests/demo tests/bench tests/wifi_guest
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mypy.stubtest esp._native
 	@cargo fmt $(MANIFEST) --check
 	@$(CARGO) clippy --quiet $(MANIFEST) --all-targets --all-features -- -D warnings
+
+docs: setup  ## draw the generated pages of docs/ anew
+	@$(BIN)/python -m tests.states
+
+test-wifi: setup  ## real access points (open to 802.1X) in a virtual machine; fetches Debian's kernel the first time
+	@$(BIN)/python -m pytest tests/wifi_guest/check_radios.py
+
+bench-posture: setup  ## how fast the machine is looked at and a tunnel is cut, into build/posture-bench.json
+	@$(BIN)/python -m tests.bench.posture
 
 bench: setup  ## figures of this machine, as medians and ratios of one run
 	@$(BIN)/python -m tests.bench

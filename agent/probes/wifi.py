@@ -5,14 +5,12 @@ that, silence, and NetworkManager's absence are `Unseen` with the reason.
 """
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from agent.boot_clock import boot_clock
-from agent.posture.facts import AccessPoint, Grade, Links, Observed, Security, Unseen, Wireless
+from agent.posture.facts import AccessPoint, Links, Security, Wireless
 from agent.probes.access_points import read_security
 from agent.probes.bus import Bus, BusError, Line, Properties
 from agent.probes.interfaces import is_tether
@@ -30,47 +28,6 @@ class _Device:
     tethered: str | None = None
     mobile: str | None = None
     other: str | None = None
-
-
-class NetworkManager:
-    """Asks NetworkManager on the bus at `address`, or on the system bus; connects when first needed."""
-
-    def __init__(self, address: str | None = None, boot: Callable[[], float] = boot_clock) -> None:
-        """Remember where to ask."""
-        self._boot = boot
-        self._changed = asyncio.Event()
-        self._line = Line(address, RULES, self._hear, self._changed.set)
-
-    async def read(self) -> Observed[Links] | Unseen:
-        """Look at the links now; never raises."""
-        try:
-            return Observed(await ask(self._line, read_links), Grade.ROOT, METHOD, self._boot())
-        except BusError as error:
-            return Unseen(f"NetworkManager could not be asked: {error}", self._boot())
-
-    async def watch(self) -> AsyncGenerator[Observed[Links] | Unseen, None]:
-        """Give the links now, then again after each change, also when NetworkManager or the bus goes or comes back."""
-        while True:
-            self._changed.clear()
-            seen = await self.read()
-            yield seen
-            await (self._changed.wait() if isinstance(seen, Observed) else self._wait_for_return())
-
-    async def close(self) -> None:
-        """Leave the bus."""
-        await self._line.close()
-
-    async def _wait_for_return(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), TRY_AGAIN)
-            self._changed.clear()
-            if isinstance(await self.read(), Observed):
-                return
-
-    def _hear(self, member: str, body: list[object]) -> None:
-        if is_change(member, body):
-            self._changed.set()
 
 
 async def ask(line: Line, read: Callable[[Bus], Awaitable[Value]]) -> Value:
