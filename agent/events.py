@@ -264,6 +264,35 @@ class EmergencyClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Readied:
+    """What will refuse the machine was looked for: by which checks now, within a day, and what else is to be told."""
+
+    name: ClassVar[str] = "readied"
+    refuses_now: tuple[Code, ...]
+    refuses_soon: tuple[Code, ...]
+    notices: tuple[Code, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRegistered:
+    """A person registered the wireless network in use as an own one, with the least protection it must have."""
+
+    name: ClassVar[str] = "network-registered"
+    user: int
+    network: Digest
+    at_least: Code
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkForgotten:
+    """A person took a registered wireless network back."""
+
+    name: ClassVar[str] = "network-forgotten"
+    user: int
+    network: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyAccepted:
     """A policy came into force; `sha256` is of its files together, `signed` whether a trusted key signed them."""
 
@@ -304,6 +333,9 @@ Event = (
     | Left
     | EmergencyOpened
     | EmergencyClosed
+    | Readied
+    | NetworkRegistered
+    | NetworkForgotten
     | PolicyAccepted
     | PolicyRefused
     | ProblemMet

@@ -390,8 +390,8 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
         "policy",
         Words("The policy knows no such reason for an emergency.", "指定された緊急時の理由はポリシーにありません。"),
         Words(
-            "Run 'sekisho status' to see the reasons, then try again.",
-            "「sekisho status」で理由の一覧を確認して、もう一度実行してください。",
+            "Run 'sekisho emergency' to see the reasons, then try again.",
+            "「sekisho emergency」で理由の一覧を確認して、もう一度実行してください。",
         ),
     ),
     "emergency.over": (
@@ -403,6 +403,113 @@ CATALOGUE: Mapping[str, tuple[Side, Words, Words]] = {
         Words(
             "If the emergency goes on, ask for it again; else do what 'sekisho why' told before.",
             "緊急事態が続いている場合は、もう一度緊急時の接続を行ってください。それ以外の場合は、パソコンの問題を解消してから接続してください。",
+        ),
+    ),
+    "registration.no_wifi": (
+        "laptop",
+        Words("Wi-Fi is not in use.", "Wi-Fiに接続していません。"),
+        Words("Join the Wi-Fi that is yours, then try again.", "自分のWi-Fiに接続してから、もう一度実行してください。"),
+    ),
+    "registration.several": (
+        "laptop",
+        Words("More than one Wi-Fi is in use.", "複数のWi-Fiに同時に接続しています。"),
+        Words(
+            "Stay with the one to register, then try again.",
+            "登録するWi-Fiだけに接続した状態で、もう一度実行してください。",
+        ),
+    ),
+    "registration.unseen": (
+        "laptop",
+        Words("How this Wi-Fi is protected could not be seen.", "接続中のWi-Fiの保護方式を確認できませんでした。"),
+        Words(
+            "Wait a moment and try again; if it stays so, call the help desk.",
+            "少し待ってから、もう一度実行してください。続く場合はヘルプデスクに連絡してください。",
+        ),
+    ),
+    "registration.nameless": (
+        "network",
+        Words("This Wi-Fi shows no name.", "接続中のWi-Fiの名前を確認できませんでした。"),
+        Words(
+            "Let your router or phone show its name, then try again.",
+            "ルーターまたはスマートフォンの設定でWi-Fi名(SSID)が表示されるようにして、もう一度実行してください。",
+        ),
+    ),
+    "registration.open": (
+        "network",
+        Words("This Wi-Fi has no password.", "接続中のWi-Fiにはパスワードが設定されていません。"),
+        Words(
+            "Set one (WPA2 or WPA3) at your router or phone, join again, then try again.",
+            "ルーターまたはスマートフォンでパスワード(WPA2またはWPA3)を設定し、接続し直してから、もう一度実行してください。",
+        ),
+    ),
+    "registration.weak": (
+        "network",
+        Words(
+            "This Wi-Fi uses an old protection that can be broken (WEP or WPA-TKIP).",
+            "接続中のWi-Fiの暗号化方式(WEPまたはWPA-TKIP)は古く、解読されるおそれがあります。",
+        ),
+        Words(
+            "Choose WPA2 (AES) or WPA3 at your router, join again, then try again.",
+            "ルーターの設定をWPA2(AES)またはWPA3に変更し、接続し直してから、もう一度実行してください。",
+        ),
+    ),
+    "registration.title": (
+        "laptop",
+        Words("The title is empty or too long.", "名前が空か、長すぎます。"),
+        Words("Choose one of 1 to 64 characters.", "1~64文字の名前を指定してください。"),
+    ),
+    "registration.off": (
+        "policy",
+        Words(
+            "The hospital's policy lets nobody register a Wi-Fi.",
+            "病院のポリシーでは、Wi-Fiの登録は認められていません。",
+        ),
+        Words("Ask the help desk to register it.", "ヘルプデスクに登録を依頼してください。"),
+    ),
+    "registration.known": (
+        "laptop",
+        Words("This Wi-Fi is registered already.", "接続中のWi-Fiはすでに登録されています。"),
+        Words("Nothing needs to be done.", "対応は不要です。"),
+    ),
+    "registration.full": (
+        "policy",
+        Words(
+            "As many Wi-Fi networks are registered on this computer as the policy allows.",
+            "このパソコンに登録できるWi-Fiの数が、ポリシーの上限に達しています。",
+        ),
+        Words(
+            "Run 'sekisho network list', remove one that you no longer use, then try again.",
+            "「sekisho network list」で一覧を確認し、使わなくなったものを削除してから、もう一度実行してください。",
+        ),
+    ),
+    "registration.unknown": (
+        "laptop",
+        Words(
+            "No Wi-Fi that was registered here has that number or name.",
+            "指定された番号または名前のWi-Fiは登録されていません。",
+        ),
+        Words(
+            "Run 'sekisho network list' to see them; what the policy lists only the hospital can remove.",
+            "「sekisho network list」で一覧を確認してください。ポリシーで登録されたものは病院だけが削除できます。",
+        ),
+    ),
+    "registration.unclear": (
+        "laptop",
+        Words("More than one registered Wi-Fi has that name.", "その名前で登録されたWi-Fiが複数あります。"),
+        Words(
+            "Run 'sekisho network list' and use the number.",
+            "「sekisho network list」で番号を確認し、番号で指定してください。",
+        ),
+    ),
+    "registration.unkept": (
+        "laptop",
+        Words(
+            "The list of registered networks could not be written, so nothing was changed.",
+            "登録内容を保存できなかったため、何も変更していません。",
+        ),
+        Words(
+            "Free some room on the disk, then try again; if it stays so, call the help desk.",
+            "ディスクの空き容量を確保して、もう一度実行してください。続く場合はヘルプデスクに連絡してください。",
         ),
     ),
     "withdrawn": (

@@ -12,14 +12,21 @@ from agent.control.messages import (
     LONGEST_LINE,
     REPLIES,
     REQUESTS,
+    AddNetwork,
     Checked,
     Choice,
+    Coming,
     Connect,
     Done,
     Emergency,
     MessageError,
+    Network,
+    Networks,
+    Offer,
+    Readiness,
     Reason,
     Refused,
+    RemoveNetwork,
     Reply,
     Report,
     Request,
@@ -52,7 +59,7 @@ statuses = st.builds(
     many_reasons,
     st.none() | tunnels,
     *3 * (st.none() | finite,),
-    st.lists(st.builds(Choice, text, words), max_size=3).map(tuple),
+    st.none() | st.builds(Offer, st.lists(st.builds(Choice, text, words), max_size=3).map(tuple), texts, finite, texts),
 )
 checked = st.builds(
     Checked,
@@ -66,10 +73,12 @@ checked = st.builds(
     text,
     finite,
 )
+coming = st.builds(Coming, st.sampled_from(["now", "soon", "notice"]), st.none() | text, text, words, words, text)
+networks = st.builds(Network, st.none() | counts, text, text, st.sampled_from(["wpa2", "wpa3"]), st.none() | text)
 replies: st.SearchStrategy[Reply] = st.one_of(
     st.builds(Step, st.sampled_from(["look", "key", "tunnel", "gateway", "network"]), finite, words),
     statuses,
-    st.builds(Refused, st.sampled_from(["posture", "problem"]), many_reasons),
+    st.builds(Refused, st.sampled_from(["posture", "problem"]), many_reasons, st.booleans()),
     st.builds(Done, finite, statuses),
     st.builds(
         Report,
@@ -79,11 +88,15 @@ replies: st.SearchStrategy[Reply] = st.one_of(
         st.lists(checked, max_size=3).map(tuple),
         st.none() | reasons,
     ),
+    st.builds(Readiness, text, counts, st.booleans(), st.lists(coming, max_size=3).map(tuple), st.none() | reasons),
+    st.builds(Networks, st.lists(networks, max_size=3).map(tuple), counts, st.none() | networks, st.none() | networks),
 )
 requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(Connect, st.none() | text),
     st.builds(Emergency, text, st.none() | text),
-    st.sampled_from([kind() for name, kind in sorted(REQUESTS.items()) if name not in ("connect", "emergency")]),
+    st.builds(AddNetwork, st.none() | text),
+    st.builds(RemoveNetwork, text),
+    st.sampled_from([kind() for kind in REQUESTS.values() if not fields(kind)]),
 )
 
 

@@ -6,7 +6,7 @@ Frozen requests and replies and their codec; it opens no socket and carries no s
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar, get_args
 
 from agent.shapes import Bounds, ShapeError, parts, plain, shape
 from agent.words import Words
@@ -71,7 +71,49 @@ class AskReport:
     name: ClassVar[str] = "report"
 
 
-Request = Connect | Emergency | Disconnect | AskStatus | Why | Watch | AskReport
+@dataclass(frozen=True, slots=True)
+class AskReady:
+    """Tell what will refuse this computer within a day, and what else comes near."""
+
+    name: ClassVar[str] = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class AskNetworks:
+    """Tell which wireless networks are registered."""
+
+    name: ClassVar[str] = "networks"
+
+
+@dataclass(frozen=True, slots=True)
+class AddNetwork:
+    """Register the wireless network in use, to be called `title` (None: by its own name)."""
+
+    name: ClassVar[str] = "add-network"
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNetwork:
+    """Forget a registered wireless network, by its number, its title or its own name."""
+
+    name: ClassVar[str] = "remove-network"
+    which: str
+
+
+Request = (
+    Connect
+    | Emergency
+    | Disconnect
+    | AskStatus
+    | Why
+    | Watch
+    | AskReport
+    | AskReady
+    | AskNetworks
+    | AddNetwork
+    | RemoveNetwork
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +167,23 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What the policy grants in an emergency: for which reasons, past which checks, how long and how far."""
+
+    name: ClassVar[str] = "offer"
+    reasons: tuple[Choice, ...]
+    overridable: tuple[str, ...]
+    seconds: float
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of the gate, the site it is about, and the reasons that stand.
 
     `cut_in` is how many seconds are left to an open tunnel that these reasons will end, `ends_in` how many
     to what only lasts for a time (service, emergency); a site that was cut opens again by itself when
-    cured within `comes_back_in` seconds. `emergencies` are the reasons with which one may ask for an emergency.
+    cured within `comes_back_in` seconds. `emergency` is what one may ask for in an emergency, None where nothing.
     """
 
     name: ClassVar[str] = "status"
@@ -145,16 +198,20 @@ class Status:
     cut_in: float | None = None
     ends_in: float | None = None
     comes_back_in: float | None = None
-    emergencies: tuple[Choice, ...] = ()
+    emergency: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request was refused by the gate (`by` posture) or failed on the way (`by` problem)."""
+    """The request was refused by the gate (`by` posture) or failed on the way (`by` problem).
+
+    `overridable` tells that an emergency would pass over all of these reasons.
+    """
 
     name: ClassVar[str] = "refused"
     by: Literal["posture", "problem"]
     reasons: tuple[Reason, ...]
+    overridable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +260,61 @@ class Report:
     problem: Reason | None
 
 
-Reply = Step | Status | Refused | Done | Report
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """One thing that refuses this computer now, will within a day, or is worth knowing before it matters.
+
+    `at` is from when (UTC, ISO 8601), None where no date is known; the words are those of that time.
+    """
+
+    name: ClassVar[str] = "coming"
+    when: Literal["now", "soon", "notice"]
+    at: str | None
+    code: str
+    seen: Words
+    remedy: Words
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What will refuse this computer if it stays as it was seen at `at` (UTC, ISO 8601); `ready`: nothing within a day.
+
+    `problem` stands against it besides: nobody could look.
+    """
+
+    name: ClassVar[str] = "ready"
+    at: str
+    policy_serial: int
+    ready: bool
+    coming: tuple[Coming, ...]
+    problem: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A registered wireless network; `number` and `since` (UTC, ISO 8601) are None for one of the policy's own."""
+
+    name: ClassVar[str] = "network"
+    number: int | None
+    title: str
+    ssid: str
+    at_least: Literal["wpa2", "wpa3"]
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The registered wireless networks, at most `most` of them people's, and which was just added or removed."""
+
+    name: ClassVar[str] = "networks"
+    networks: tuple[Network, ...]
+    most: int
+    added: Network | None = None
+    removed: Network | None = None
+
+
+Reply = Step | Status | Refused | Done | Report | Readiness | Networks
 
 Message = TypeVar("Message")
 
@@ -242,10 +353,8 @@ def _decode(line: bytes, kinds: Mapping[str, type[Message]]) -> Message:
         raise MessageError(str(error)) from error
 
 
-REQUESTS: Mapping[str, type[Request]] = {
-    kind.name: kind for kind in (Connect, Emergency, Disconnect, AskStatus, Why, Watch, AskReport)
-}
-REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in (Step, Status, Refused, Done, Report)}
+REQUESTS: Mapping[str, type[Request]] = {kind.name: kind for kind in get_args(Request)}
+REPLIES: Mapping[str, type[Reply]] = {kind.name: kind for kind in get_args(Reply)}
 
 # Our choices.
 LONGEST_LINE = 524_288

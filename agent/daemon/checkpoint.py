@@ -16,7 +16,7 @@ from agent.daemon.lookout import Glance, Lookout, Watcher
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
 from agent.daemon.renewal import Accept, Renewal
-from agent.posture.facts import Facts
+from agent.posture.facts import Facts, Links, Observed, Unseen
 from agent.posture.policy import Policy, Site
 from agent.posture.policy.place import is_inside
 from agent.posture.verdict import Verdict
@@ -95,6 +95,14 @@ class Checkpoint:
         """Read the boot clock."""
         return self._machine.clock().boot
 
+    def instant(self) -> Instant:
+        """Read both clocks."""
+        return self._machine.clock()
+
+    def record(self, event: events.Event) -> None:
+        """Append to the evidence what is no matter of the gate."""
+        self._records.append(event)
+
     def ask(self, site: str, uid: int, plea: gate.Plea | None = None) -> Problem | None:
         """Ask for a site, in an emergency with a plea; the problem says why that cannot be done now."""
         wish = gate.Wish(site, uid, terms(self.jury.policy.sites[site]))
@@ -113,12 +121,25 @@ class Checkpoint:
             self.happen(gate.Withdrawn(events.CloseReason.POLICY))
         elif site is not None:
             self.happen(gate.PolicyChanged(terms(policy.sites[site])))
-            self._seen(self._lookout.facts)
+            self.judge_again()
 
-    async def sight(self, uid: int) -> Sighting:
-        """Tell what is watched anyway, or look once for this user; the gate hears nothing of it."""
+    def judge_again(self) -> None:
+        """Judge what was last seen once more, for what it is judged by has changed."""
+        self._seen(self._lookout.facts)
+
+    async def links(self) -> Observed[Links] | Unseen:
+        """Look at the links only."""
+        return (await self._lookout.read(frozenset({"links"}))).links
+
+    async def sight(self, uid: int | None) -> Sighting:
+        """Tell what is watched anyway, or look once: for a user, or for nobody and then at no programs.
+
+        The gate hears nothing of it.
+        """
         if gate.is_watched(self.state):
             glance = Glance(self._lookout.facts)
+        elif uid is None:
+            glance = Glance(await self._lookout.survey(self.jury.scope()))
         else:
             glance = await self._lookout.glance(self.jury.scope(uid))
         clock = self._machine.clock()

@@ -2,38 +2,36 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
-from typing import Literal
 
-from agent import gate
+from agent import events, gate
 from agent.control.messages import (
+    AddNetwork,
+    AskNetworks,
+    AskReady,
     AskReport,
     AskStatus,
-    Choice,
     Connect,
     Disconnect,
     Done,
     Emergency,
-    Reason,
     Refused,
+    RemoveNetwork,
     Reply,
     Request,
-    StateName,
     Status,
     Step,
     StepName,
-    Tunnel,
     Watch,
     Why,
 )
 from agent.control.server import reason
+from agent.daemon import standing
 from agent.daemon.checkpoint import Checkpoint, News, Stepped
 from agent.daemon.grants import plead
-from agent.daemon.passage import Carried
+from agent.daemon.readiness import Outlook, look_ahead, readiness
+from agent.daemon.registering import forget, listed, register
 from agent.daemon.reporting import report
-from agent.events import Outcome, Response
-from agent.posture.policy import Policy
-from agent.posture.verdict import Finding
+from agent.events import network_digest
 from agent.problems import Problem, problem
 from agent.words import Words
 
@@ -44,6 +42,7 @@ class Desk:
     def __init__(self) -> None:
         self._checkpoint: Checkpoint | None = None
         self._closed_for = problem("starting")
+        self._outlook: Outlook | None = None
 
     def open_for(self, checkpoint: Checkpoint) -> None:
         """Answer from this checkpoint from now on."""
@@ -54,239 +53,171 @@ class Desk:
         self._checkpoint = None
         self._closed_for = why
 
+    def keep(self, outlook: Outlook) -> None:
+        """Tell with each status from now on what this outlook says will refuse."""
+        self._outlook = outlook
+
     def may_ask(self, uid: int) -> bool:
         """Tell whether a user may ask; before there is a policy anybody may, and learns no more than why not."""
         return self._checkpoint is None or self._checkpoint.jury.may_ask(uid)
 
     async def answer(self, request: Request, uid: int) -> AsyncGenerator[Reply, None]:
         """Yield the replies to one request."""
-        if self._checkpoint is None:
+        checkpoint = self._checkpoint
+        if checkpoint is None:
             yield _without_policy(request, self._closed_for)
             return
         match request:
             case Connect(site):
-                replies = _connect(self._checkpoint, site, uid)
+                replies = self._connect(checkpoint, site, uid)
             case Emergency(reason=why, site=site):
-                replies = _connect(self._checkpoint, site, uid, why)
+                replies = self._connect(checkpoint, site, uid, why)
             case Disconnect():
-                replies = _disconnect(self._checkpoint)
-            case AskStatus():
-                yield _status(self._checkpoint)
-                return
-            case Why():
-                yield _why(self._checkpoint)
-                return
-            case AskReport():
-                yield report(self._checkpoint.jury, await self._checkpoint.sight(uid))
-                return
+                replies = self._disconnect(checkpoint)
             case Watch():
-                replies = _watch(self._checkpoint)
+                replies = self._watch(checkpoint)
+            case AskStatus() | Why() | AskReport() | AskReady():
+                yield await self._tell(checkpoint, request, uid)
+                return
+            case AskNetworks() | AddNetwork() | RemoveNetwork():
+                yield await _networks(checkpoint, request, uid)
+                return
         async for reply in replies:
             yield reply
 
+    async def _tell(self, checkpoint: Checkpoint, request: AskStatus | Why | AskReport | AskReady, uid: int) -> Reply:
+        match request:
+            case AskStatus():
+                return self._status(checkpoint)
+            case Why():
+                return standing.why(checkpoint, self._outlook)
+            case AskReport():
+                return report(checkpoint.jury, await checkpoint.sight(uid))
+            case AskReady():
+                outlook = await look_ahead(checkpoint, uid)
+                self.keep(outlook)
+                return readiness(outlook)
 
-async def _connect(
-    checkpoint: Checkpoint, site: str | None, uid: int, emergency: str | None = None
-) -> AsyncGenerator[Reply, None]:
-    policy = checkpoint.jury.policy
-    wanted = next(iter(policy.sites)) if site is None else site
-    if wanted not in policy.sites:
-        yield _refused((problem("site.unknown", wanted),))
-        return
-    plea = None
-    if emergency is not None:
-        plea = plead(policy, policy.sites[wanted], emergency, uid, checkpoint.jury.uid_of)
-    if isinstance(plea, Problem):
-        yield _refused((plea,))
-        return
-    news, began = checkpoint.listen(), checkpoint.now()
-    try:
-        denied = checkpoint.ask(wanted, uid, plea)
-        if denied is not None:
-            yield _refused((denied,))
+    def _status(self, checkpoint: Checkpoint) -> Status:
+        return standing.status(checkpoint, self._outlook)
+
+    async def _connect(
+        self, checkpoint: Checkpoint, site: str | None, uid: int, emergency: str | None = None
+    ) -> AsyncGenerator[Reply, None]:
+        policy = checkpoint.jury.policy
+        wanted = next(iter(policy.sites)) if site is None else site
+        if wanted not in policy.sites:
+            yield _refused(problem("site.unknown", wanted))
             return
-        async for reply in _until_settled(checkpoint, news, began):
-            yield reply
-    finally:
-        checkpoint.forget(news)
-
-
-async def _until_settled(
-    checkpoint: Checkpoint, news: asyncio.Queue[News], began: float
-) -> AsyncGenerator[Reply, None]:
-    """Tell each step until the gate stands still: in, refused, or idle because somebody withdrew."""
-    while True:
-        heard = await news.get()
-        if isinstance(heard, Stepped):
-            yield Step(heard.step, _milliseconds(heard.at - began), STEPS[heard.step])
-            continue
-        match checkpoint.state:
-            case gate.Open() | gate.Emergency() | gate.Inside():
-                yield Done(_milliseconds(checkpoint.now() - began), _status(checkpoint))
+        plea = None
+        if emergency is not None:
+            plea = plead(policy, policy.sites[wanted], emergency, uid, checkpoint.jury.uid_of)
+        if isinstance(plea, Problem):
+            yield _refused(plea)
+            return
+        news, began = checkpoint.listen(), checkpoint.now()
+        try:
+            denied = checkpoint.ask(wanted, uid, plea)
+            if denied is not None:
+                yield _refused(denied)
                 return
-            case gate.Refused(reasons=reasons) | gate.Service(reasons=reasons, asking=None):
-                yield _refused(reasons)
-                return
-            case gate.Idle():
-                yield _refused((problem("withdrawn"),))
-                return
+            async for reply in self._until_settled(checkpoint, news, began):
+                yield reply
+        finally:
+            checkpoint.forget(news)
 
-
-async def _disconnect(checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
-    news, began = checkpoint.listen(), checkpoint.now()
-    try:
-        checkpoint.happen(gate.Withdrawn())
-        while not isinstance(checkpoint.state, gate.Idle | gate.Refused):
-            await news.get()
-        left = tuple(one for one in _standing(checkpoint.state) if isinstance(one, Problem) and one.code == LEFT)
-        yield _refused(left) if left else Done(_milliseconds(checkpoint.now() - began), _status(checkpoint))
-    finally:
-        checkpoint.forget(news)
-
-
-async def _watch(checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
-    news = checkpoint.listen()
-    try:
-        told = _status(checkpoint)
-        yield told
+    async def _until_settled(
+        self, checkpoint: Checkpoint, news: asyncio.Queue[News], began: float
+    ) -> AsyncGenerator[Reply, None]:
+        """Tell each step until the gate stands still: in, refused, or idle because somebody withdrew."""
         while True:
-            await news.get()
-            now = _status(checkpoint)
-            if _differ(told, now):
-                told = now
-                yield told
-    finally:
-        checkpoint.forget(news)
+            heard = await news.get()
+            if isinstance(heard, Stepped):
+                yield Step(heard.step, _milliseconds(heard.at - began), STEPS[heard.step])
+                continue
+            match checkpoint.state:
+                case gate.Open() | gate.Emergency() | gate.Inside():
+                    yield Done(_milliseconds(checkpoint.now() - began), self._status(checkpoint))
+                    return
+                case gate.Refused() | gate.Service(asking=None):
+                    yield standing.refused(checkpoint.state, checkpoint.jury.policy)
+                    return
+                case gate.Idle():
+                    yield _refused(problem("withdrawn"))
+                    return
+
+    async def _disconnect(self, checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
+        news, began = checkpoint.listen(), checkpoint.now()
+        try:
+            checkpoint.happen(gate.Withdrawn())
+            while not isinstance(checkpoint.state, gate.Idle | gate.Refused):
+                await news.get()
+            stays = standing.reasons(checkpoint.state)
+            left = next((one for one in stays if isinstance(one, Problem) and one.code == LEFT), None)
+            done = Done(_milliseconds(checkpoint.now() - began), self._status(checkpoint))
+            yield done if left is None else _refused(left)
+        finally:
+            checkpoint.forget(news)
+
+    async def _watch(self, checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
+        news = checkpoint.listen()
+        try:
+            told = self._status(checkpoint)
+            yield told
+            while True:
+                await news.get()
+                now = self._status(checkpoint)
+                if standing.differ(told, now):
+                    told = now
+                    yield told
+        finally:
+            checkpoint.forget(news)
 
 
-def _differ(before: Status, after: Status) -> bool:
-    """Tell whether anything but the traffic's counters changed."""
-    return _essence(before) != _essence(after)
-
-
-def _essence(status: Status) -> tuple[object, ...]:
-    left = status.cut_in, status.ends_in, status.comes_back_in
-    return status.state, status.site, status.reasons, status.warnings, *(seconds is None for seconds in left)
-
-
-def _status(checkpoint: Checkpoint) -> Status:
-    policy, state, carried = checkpoint.jury.policy, checkpoint.state, checkpoint.carried
-    judged = gate.Inside | gate.Opening | gate.Open | gate.Emergency
-    warnings: tuple[gate.Reason, ...] = checkpoint.jury.warnings()
-    if isinstance(state, judged):
-        warnings += state.verdict.warnings
-    return Status(
-        state=STATES[type(state)],
-        site=_site(state),
-        sites=tuple(policy.sites),
-        language=policy.language,
-        policy_serial=policy.serial,
-        warnings=tuple(map(_reason, warnings)),
-        reasons=tuple(map(_reason, _standing(state))),
-        tunnel=None if carried is None else _tunnel(checkpoint, carried),
-        cut_in=_left(_cut_at(state), checkpoint.now()),
-        ends_in=_left(_ends_at(state), checkpoint.now()),
-        comes_back_in=_left(_comes_back_until(state), checkpoint.now()),
-        emergencies=_emergencies(policy),
-    )
-
-
-def _cut_at(state: gate.State) -> float | None:
-    return state.cut_at if isinstance(state, gate.Open | gate.Emergency) else None
-
-
-def _ends_at(state: gate.State) -> float | None:
-    return state.until if isinstance(state, gate.Service | gate.Emergency) else None
-
-
-def _comes_back_until(state: gate.State) -> float | None:
-    return state.wish.back if isinstance(state, gate.Refused | gate.Service | gate.Closing) else None
-
-
-def _left(at: float | None, now: float) -> float | None:
-    return None if at is None else max(0.0, at - now)
-
-
-def _emergencies(policy: Policy) -> tuple[Choice, ...]:
-    if policy.emergency is None:
-        return ()
-    return tuple(Choice(code, Words(said.en, said.ja)) for code, said in policy.emergency.reasons.items())
-
-
-def _why(checkpoint: Checkpoint) -> Status:
-    """Tell what stands in the way now; if nothing does, what did the last time."""
-    status = _status(checkpoint)
-    return status if status.reasons else replace(status, reasons=tuple(map(_reason, checkpoint.last_reasons)))
-
-
-def _standing(state: gate.State) -> tuple[gate.Reason, ...]:
-    match state:
-        case gate.Refused(reasons=reasons) | gate.Service(reasons=reasons) | gate.Closing(reasons=reasons):
-            return reasons
-        case gate.Open(verdict=verdict) | gate.Emergency(verdict=verdict):
-            return verdict.refusals
-        case _:
-            return ()
-
-
-def _tunnel(checkpoint: Checkpoint, carried: Carried) -> Tunnel:
-    bytes_in, bytes_out = checkpoint.traffic()
-    return Tunnel(
-        interface=carried.interface,
-        addresses=tuple(str(address.ip) for address in carried.addresses),
-        gateway=carried.gateway,
-        local_identity=carried.local_identity,
-        remote_identity=carried.remote_identity,
-        ike_suite=carried.summary.ike_suite,
-        esp_suite=carried.summary.esp_suite,
-        networks=tuple(map(str, carried.networks)),
-        handshake_ms=carried.summary.handshake_ms,
-        seconds=checkpoint.now() - carried.since,
-        bytes_in=bytes_in,
-        bytes_out=bytes_out,
-    )
+async def _networks(checkpoint: Checkpoint, request: AskNetworks | AddNetwork | RemoveNetwork, uid: int) -> Reply:
+    """Tell, add to or take from what people registered; whatever is open is judged by it at once."""
+    wifi, kept = checkpoint.jury.policy.wifi, checkpoint.jury.registrations
+    match request:
+        case AskNetworks():
+            return listed(wifi, kept)
+        case AddNetwork(title):
+            links = await checkpoint.links()
+            added = register(wifi, kept, links, title, uid, checkpoint.instant().wall)
+            if isinstance(added, Problem):
+                return _refused(added)
+            pseudonym = network_digest(checkpoint.jury.network_key, added.ssid)
+            checkpoint.record(events.NetworkRegistered(uid, pseudonym, added.at_least.value))
+            reply = listed(wifi, kept, added=added)
+        case RemoveNetwork(which):
+            removed = forget(kept, which)
+            if isinstance(removed, Problem):
+                return _refused(removed)
+            checkpoint.record(events.NetworkForgotten(uid, network_digest(checkpoint.jury.network_key, removed.ssid)))
+            reply = listed(wifi, kept, removed=removed)
+    checkpoint.judge_again()
+    return reply
 
 
 def _without_policy(request: Request, closed_for: Problem) -> Reply:
     """Refuse what needs a policy; a status can be told without one."""
-    why = reason(closed_for)
-    if isinstance(request, Connect | Emergency | AskReport):
-        return Refused("problem", (why,))
-    nothing = Status("idle", None, (), "ja", None, (), (why,), None)
-    return Done(0.0, nothing) if isinstance(request, Disconnect) else nothing
+    nothing = Status("idle", None, (), "ja", None, (), (reason(closed_for),), None)
+    match request:
+        case AskStatus() | Why() | Watch():
+            return nothing
+        case Disconnect():
+            return Done(0.0, nothing)
+        case _:
+            return _refused(closed_for)
 
 
-def _refused(reasons: tuple[gate.Reason, ...]) -> Refused:
-    by: Literal["posture", "problem"] = "posture" if any(isinstance(one, Finding) for one in reasons) else "problem"
-    return Refused(by, tuple(map(_reason, reasons)))
-
-
-def _reason(told: gate.Reason) -> Reason:
-    if isinstance(told, Problem):
-        return reason(told)
-    outcome: Literal["fail", "unknown", "warn"] = "fail" if told.outcome is Outcome.FAIL else "unknown"
-    return Reason(told.check, "warn" if told.rule is Response.WARN else outcome, told.seen, told.remedy, told.who.value)
-
-
-def _site(state: gate.State) -> str | None:
-    return None if isinstance(state, gate.Idle) else state.wish.site
+def _refused(why: Problem) -> Refused:
+    return Refused("problem", (reason(why),))
 
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
 
-STATES: Mapping[type, StateName] = {
-    gate.Idle: "idle",
-    gate.Looking: "looking",
-    gate.Inside: "inside",
-    gate.Refused: "refused",
-    gate.Service: "service",
-    gate.Opening: "opening",
-    gate.Open: "open",
-    gate.Emergency: "emergency",
-    gate.Closing: "closing",
-}
 LEFT = "network.left"
 STEPS: Mapping[StepName, Words] = {
     "look": Words("This computer was checked", "このパソコンを検査しました"),

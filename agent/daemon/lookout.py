@@ -90,6 +90,17 @@ class Lookout:
         facts = updated(Facts(), {**told, **self._rounds.seen(scope), "programs": programs})
         return Glance(facts, lost)
 
+    async def survey(self, scope: Scope) -> Facts:
+        """Look once at everything but programs; whatever is kept and watched stays as it is."""
+        told, _ = await asyncio.gather(self._read_sources(), self._rounds.visit(scope))
+        return updated(Facts(), {**told, **self._rounds.seen(scope)})
+
+    async def read(self, wanted: frozenset[str]) -> Facts:
+        """Look once at these facts of the sources."""
+        sources = (source for source in self._sources if source.facts & wanted)
+        told = await asyncio.gather(*(source.read() for source in sources))
+        return updated(Facts(), {name: fact for facts in told for name, fact in facts.items() if name in wanted})
+
     def watch(self, scope: Scope, every: float, watcher: Watcher) -> None:
         """Tell each change from now on, and look again at what may change unheard `every` so many seconds."""
         self._stop_telling()

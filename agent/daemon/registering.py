@@ -3,6 +3,8 @@
 It trusts a network for what protects it, never for its name, and judges no connection.
 """
 
+from typing import Literal
+
 from agent.control.messages import Network, Networks
 from agent.daemon.instants import iso
 from agent.daemon.registrations import Registration, Registrations
@@ -47,9 +49,7 @@ def listed(
     wifi: Wifi, kept: Registrations, added: Registration | None = None, removed: Registration | None = None
 ) -> Networks:
     """Tell what is registered, the policy's own first, and what was just changed."""
-    own = tuple(
-        Network(None, one.title, readable(one.ssid), one.at_least.value, None) for one in wifi.own
-    )
+    own = tuple(Network(None, one.title, readable(one.ssid), _word(one.at_least), None) for one in wifi.own)
     told = {one.ssid: _told(number, one) for number, one in enumerate(kept.all, 1)}
     return Networks(
         own + tuple(told.values()),
@@ -60,7 +60,11 @@ def listed(
 
 
 def _told(number: int | None, one: Registration) -> Network:
-    return Network(number, one.title, readable(one.ssid), one.at_least.value, iso(one.since))
+    return Network(number, one.title, readable(one.ssid), _word(one.at_least), iso(one.since))
+
+
+def _word(strength: Strength) -> Literal["wpa2", "wpa3"]:
+    return "wpa3" if strength is Strength.WPA3 else "wpa2"
 
 
 def _named(networks: tuple[Registration, ...], which: str) -> tuple[Registration, ...]:
@@ -94,7 +98,7 @@ def _strength(network: Wireless) -> Strength:
 
 
 def _title(title: str | None, network: Wireless) -> str:
-    called = readable(network.ssid) if title is None else title.strip()
+    called = readable(network.ssid)[:LONGEST_TITLE] if title is None else title.strip()
     if not 1 <= len(called) <= LONGEST_TITLE:
         raise Trouble("registration.title")
     return called
@@ -103,11 +107,11 @@ def _title(title: str | None, network: Wireless) -> str:
 def _demand_room(wifi: Wifi, kept: Registrations, network: Wireless) -> None:
     if not wifi.registrations:
         raise Trouble("registration.off")
-    if network.ssid in {one.ssid for one in (*wifi.own, *kept.all)}:
+    if network.ssid in {one.ssid for one in wifi.own} | {one.ssid for one in kept.all}:
         raise Trouble("registration.known")
     if len(kept.all) >= wifi.registrations:
         raise Trouble("registration.full")
 
 
-# Our choice, in characters: a name of 32 bytes that are no text takes four for each.
-LONGEST_TITLE = 128
+# Our choice, in characters.
+LONGEST_TITLE = 64

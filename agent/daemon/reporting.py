@@ -4,12 +4,12 @@ It neither looks nor judges.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Literal
 
 from agent.control.messages import Checked, Report
 from agent.control.server import reason
 from agent.daemon.checkpoint import Sighting
+from agent.daemon.instants import iso
 from agent.daemon.jury import Jury
 from agent.posture.facts import Grade, Unseen
 from agent.posture.verdict import Fact, Finding, Outcome, Response
@@ -20,7 +20,7 @@ def report(jury: Jury, sighting: Sighting) -> Report:
     """Tell every finding with the fact that it rests on; without a look nothing would be let through."""
     facts, now = jury.rests_on(sighting.facts, sighting.at), sighting.at
     return Report(
-        at=_instant(now.wall),
+        at=iso(now.wall),
         policy_serial=jury.policy.serial,
         allowed=sighting.verdict.allows and sighting.lost is None,
         findings=tuple(_checked(finding, facts[finding.check], now.boot) for finding in sighting.verdict.findings),
@@ -41,12 +41,8 @@ def _checked(finding: Finding, fact: Fact, now: float) -> Checked:
         method=method,
         age=round(max(0.0, now - fact.at), 1),
         shadow=finding.shadow,
-        until=None if finding.until is None else _instant(finding.until),
+        until=None if finding.until is None else iso(finding.until),
     )
-
-
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 OUTCOMES: Mapping[Outcome, Literal["pass", "fail", "unknown"]] = {
