@@ -26,7 +26,9 @@ from agent.daemon.lookout import Lookout
 from agent.daemon.passage import Machine
 from agent.daemon.policies import Policies
 from agent.daemon.policy_file import check_policy
+from agent.daemon.readiness import daily
 from agent.daemon.records import Records
+from agent.daemon.registrations import Registrations
 from agent.daemon.roll import Roll
 from agent.daemon.secrecy import forbid_core_dumps
 from agent.daemon.settings import Settings, parse
@@ -101,7 +103,8 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
         roll.learn(named_users(policy))
         failures = Failures(settings.state / "failing.json")
         key = _network_key(settings.state / "network-key")
-        jury = Jury(policy, key, roll.uid_of, failures, lambda: policies.warnings)
+        own = Registrations(settings.state / "networks.json")
+        jury = Jury(policy, key, roll.uid_of, failures, lambda: policies.warnings, own)
         machine = Machine(_clock, os.urandom, network, settings.resolv_conf)
         sources = all_sources(lambda: checkpoint.jury.policy, settings.system_bus, settings.resolv_conf, _clock)
         lookout = Lookout(settings.look, sources)
@@ -109,12 +112,21 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
         desk.open_for(checkpoint)
         lookout.mind(jury.ages)
         await lookout.warm_up(jury.scope())
+        ahead = asyncio.create_task(daily(checkpoint, desk.keep))
+        ahead.add_done_callback(_ended)
         yield
+        ahead.cancel()
         desk.close_for(problem("stopping"))
         await checkpoint.closed()
         await lookout.close()
     records.append(events.Stopped())
     records.close()
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("an error of our own: nobody looks ahead any more", exc_info=error)
 
 
 def _recover(network: Network) -> None:
