@@ -582,7 +582,8 @@ def test_to_rest_never_raises_even_when_the_helper_is_gone(helper: Helper) -> No
             helper.process.kill()
             client.rest()
             with pytest.raises(LookLost):
-                await anext(client.events())
+                async for _ in client.events():
+                    pass
             client.rest()
 
     asyncio.run(follow())
