@@ -130,6 +130,37 @@ def test_packets_that_are_not_tracked_have_no_certain_state():
     assert knock(Ruleset({**told.chains, **with_raw.chains})) is Told.UNTOLD
 
 
+def test_before_connections_are_tracked_every_packet_is_of_an_invalid_one():
+    """A rule there that drops what is invalid drops everything (nft_ct gives INVALID without a connection)."""
+    raw = {"family": "ip", "table": "t", "name": "p", "type": "filter", "hook": "prerouting", "prio": -300}
+    invalid = is_({"ct": {"key": "state"}}, ["invalid"], "in")
+    rule = {"family": "ip", "table": "t", "chain": "p", "expr": [invalid, DROP]}
+    told = [{"chain": raw}, {"rule": rule}]
+    assert knock(read_ruleset(json.dumps({"nftables": told}).encode())) is Told.NO
+    told[0]["chain"] |= {"prio": -150}
+    assert knock(read_ruleset(json.dumps({"nftables": told}).encode())) is Told.YES
+
+
+def test_a_map_that_catches_all_catches_only_packets_that_have_its_key():
+    verdicts = {"vmap": {"key": {"payload": {"protocol": "udp", "field": "dport"}}, "data": {"set": [["*", DROP]]}}}
+    assert knock(rules([verdicts])) is Told.YES
+    assert knock(rules([verdicts]), transport=Transport.UDP) is Told.NO
+
+
+def test_a_refusal_that_speaks_another_protocol_concerns_nobody():
+    assert knock(rules([{"reject": {"type": "icmpv6", "expr": "no-route"}}])) is Told.YES
+    assert knock(rules([{"reject": {"type": "icmp", "expr": "host-unreachable"}}])) is Told.NO
+    assert knock(rules([{"reject": {"type": "tcp reset"}}])) is Told.UNTOLD  # nft does not list for which IP version
+    assert knock(rules([{"reject": {"type": "tcp reset"}}], table="ip")) is Told.NO
+
+
+def test_a_rule_that_nobody_understands_matters_only_where_it_makes_a_difference():
+    for unknown in (is_({"meta": {"key": "mark"}}, 5), {"xt": {"type": "match", "name": "recent"}}):
+        assert knock(rules([unknown, ACCEPT])) is Told.YES
+        assert knock(rules([unknown, DROP], policy="drop")) is Told.NO
+    assert knock(rules([{"xt": {"type": "target", "name": "TARPIT"}}])) is Told.UNTOLD
+
+
 def test_rules_of_the_older_kind_beside_these_leave_everything_open():
     assert knock(Ruleset(beside=True)) is Told.UNTOLD
 

@@ -41,10 +41,10 @@ class Reach:
 
     def exposure(self, waiting: Iterable[Waiting], forwards: Forwards) -> Exposure:
         """Tell every way in or through."""
-        routers, published = dict(self._routers(forwards)), dict(self._published())
+        routers, published, led_to = dict(self._routers(forwards)), dict(self._published()), self._led_to()
         untold = {"routers": routers.values(), "published": published.values()}
         return Exposure(
-            tuple(dict.fromkeys(self._listener(one) for one in waiting)),
+            tuple(dict.fromkeys(self._listener(one, led_to) for one in waiting)),
             routers=tuple(name for name, told in routers.items() if told is Told.YES),
             bridges=self.links.bridges,
             published=tuple(port for port, told in published.items() if told is Told.YES),
@@ -53,9 +53,9 @@ class Reach:
             untold=tuple(name for name, told in untold.items() if Told.UNTOLD in told),
         )
 
-    def _listener(self, waiting: Waiting) -> Listener:
+    def _listener(self, waiting: Waiting, led_to: frozenset[int | None]) -> Listener:
         told = _any_of(self._passes(packet) for packet in self._attempts(waiting))
-        if told is Told.NO and self._is_target(waiting.port):
+        if told is Told.NO and not led_to.isdisjoint((waiting.port, None)):
             told = Told.UNTOLD
         return Listener(waiting.transport, waiting.address, waiting.port, waiting.uid, told)
 
@@ -69,11 +69,10 @@ class Reach:
                 if version in waiting.versions:
                     yield Packet(waiting.transport, waiting.port, version, link.name, to)
 
-    def _is_target(self, port: int) -> bool:
-        """Tell whether some rule sends packets for other ports of this machine to this one, or to one not known."""
-        return self.passage is not None and any(
-            _local_port(body, self.links.addresses) in (None, port) for body in self.passage.ruleset.moving
-        )
+    def _led_to(self) -> frozenset[int | None]:
+        """Give the ports of this machine that rules send packets for other ports to; None where it may be any."""
+        moving = () if self.passage is None else self.passage.ruleset.moving
+        return frozenset(_local_port(body, self.links.addresses) for body in moving)
 
     def _routers(self, forwards: Forwards) -> Iterator[tuple[str, Told]]:
         """Tell of each link whether packets that come in there go on: to the hospital, or to another link."""

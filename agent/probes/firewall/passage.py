@@ -24,6 +24,8 @@ class Flow:
 
     def __or__(self, other: "Flow") -> "Flow":
         """Join two flows."""
+        if not self.any or not other.any:  # the usual case, and there are many
+            return self if self.any else other
         return Flow(self.followed | other.followed, self.any | other.any)
 
     def split(self, holds: Holds) -> tuple["Flow", "Flow"]:
@@ -179,7 +181,10 @@ class _Walk:
                 return self._look_up(key, data, flow, at), Flow()
             case {"notrack": _}:
                 self._packet = replace(self._packet, state=None)
-        return (Fate(), flow) if _lets_go_on(statement) else (self._decide(statement, flow, at), Flow())
+        if _lets_go_on(statement):
+            return Fate(), flow
+        inside, outside = flow.split(self._applies(statement, at))
+        return self._decide(statement, inside, at) | Fate(rest=outside), Flow()
 
     def _condition(self, statement: Statement, at: _At) -> Holds | None:
         match statement:
@@ -192,15 +197,20 @@ class _Walk:
             case {"set": {"op": _, "elem": element, **more}}:  # it fails where the set is full
                 usual = UNTOLD if "stmt" in more else USUALLY
                 return usual if self._matcher(at).has(bare(element)) else NEVER
-            case {"reject": {"type": str(answer)}} if answer == ANSWER_OF_OTHERS[self._packet.version]:
-                return NEVER
-            case {"reject": {"type": "tcp reset"}} if at.table[0] == "inet":
-                return UNTOLD  # for one IP version or both: what nft lists leaves it out
-            case {"dnat": {"family": "ip" | "ip6" as family}} if family not in FAMILIES[self._packet.version]:
-                return NEVER
-            case {"limit": _} | {"quota": _} | {"ct count": _} | {"meter": _}:
+            case {"limit": _} | {"quota": _} | {"ct count": _} | {"meter": _} | {"xt": {"type": "match"}}:
                 return UNTOLD
         return None
+
+    def _applies(self, statement: Statement, at: _At) -> Holds:
+        """Tell whether a verdict can be carried out on such a packet, which what nft lists need not say."""
+        match statement:
+            case {"reject": {"type": "tcp reset"}} if at.table[0] == "inet":
+                return UNTOLD  # for one IP version or both
+            case {"reject": {"type": str(answer)}} if answer == ANSWER_OF_OTHERS[self._packet.version]:
+                return NEVER
+            case {"dnat": {"family": "ip" | "ip6" as family}} if family not in FAMILIES[self._packet.version]:
+                return NEVER
+        return ALWAYS
 
     def _look_up(self, key: object, data: object, flow: Flow, at: _At) -> Fate:
         matcher = self._matcher(at)
