@@ -206,7 +206,7 @@ def test_the_schema_is_printed_for_editors(capsys):
 
 
 def test_a_reader_that_has_enough_is_no_error():
-    argv = [sys.executable, "-m", "agent.office", "schema"]
+    argv = [sys.executable, "-m", "agent.office", "policy", "schema"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as desk:
         assert desk.stdout is not None
         desk.stdout.close()

@@ -4,10 +4,9 @@ It claims what was seen, when and how; that a computer is safe it never says.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
 
 from agent.cli import phrases, show
-from agent.control.client import foreign
+from agent.cli.instants import local
 from agent.control.messages import Checked, Report
 from agent.words import Language, Words
 
@@ -26,7 +25,7 @@ def lines(report: Report, language: Language) -> Iterator[str]:
 
 def headline(report: Report) -> Words:
     """Tell what this is, when it was seen, and by which policy it was judged."""
-    when = _local(report, 0.0).isoformat(" ", "minutes")
+    when = local(report.at).isoformat(" ", "minutes")
     return HEADLINE.filled(when=when, serial=str(report.policy_serial))
 
 
@@ -57,10 +56,18 @@ def needs_remedy(finding: Checked) -> bool:
 
 def how(report: Report, finding: Checked) -> Words:
     """Tell when it was looked at, how, and how far that can be believed."""
-    when = _local(report, finding.age).strftime("%H:%M:%S")
+    when = local(report.at, finding.age).strftime("%H:%M:%S")
     if finding.grade is None:
         return TRIED.filled(when=when)
     return LOOKED.filled(when=when, method=show.safe(finding.method), grade=finding.grade)
+
+
+def until(finding: Checked) -> Words | None:
+    """Tell until when an answer stands, where that is known."""
+    if finding.until is None:
+        return None
+    said = HOLDS_UNTIL if finding.outcome == "pass" else SPARED_UNTIL
+    return said.filled(when=local(finding.until).strftime("%Y-%m-%d %H:%M"))
 
 
 def who(finding: Checked) -> Words:
@@ -75,18 +82,10 @@ def _lines(report: Report, finding: Checked, language: Language) -> Iterator[str
     if needs_remedy(finding):
         yield f"    {phrases.WHAT_TO_DO.in_(language)}: {show.safe(finding.remedy.in_(language))}"
         yield f"    {phrases.WHO_ACTS.in_(language)}: {show.safe(who(finding).in_(language))}"
+    stands = until(finding)
+    if stands is not None:
+        yield f"    {stands.in_(language)}"
     yield f"    {how(report, finding).in_(language)}"
-
-
-def _local(report: Report, ago: float) -> datetime:
-    """Give the local time of so many seconds before the report."""
-    try:
-        told = datetime.fromisoformat(report.at)
-        if told.tzinfo is None:
-            raise ValueError(report.at)
-        return (told - timedelta(seconds=ago)).astimezone()
-    except (ValueError, OverflowError, OSError) as error:
-        raise foreign("a time in the report is none") from error
 
 
 HEADLINE = Words(
@@ -116,6 +115,8 @@ SHADOW: Mapping[str, Words] = {
 }
 LOOKED = Words("Seen at {when} by {method}, grade {grade}", "{when}に確認({method}、確度{grade})")
 TRIED = Words("Looked for in vain at {when}", "{when}に確認を試みましたが、結果を得られませんでした")
+HOLDS_UNTIL = Words("Holds until {when}", "{when}まで有効")
+SPARED_UNTIL = Words("Only a warning until {when}", "{when}までは注意のみ")
 GRADES = Words(
     "Grades: A attested by hardware, B observed by the service, C observed in the session or inferred.",
     "確度: A ハードウェアによる証明、B サービスによる観測、C 利用者の環境での観測または推定",

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from agent.cli.arguments import Wish, parser, read
-from agent.cli.commands import COMMANDS, Exit, complain
+from agent.cli.asking import Exit, complain
+from agent.cli.commands import COMMANDS
 from agent.cli.screen import Screen
 from agent.control.client import ControlError
 from agent.words import language_of

@@ -65,8 +65,9 @@ class _Told:
         return f'<tr><th scope="row"><code>{_text(finding.code)}</code></th>{_cells(cells)}<td>{looked}</td></tr>'
 
     def _result(self, finding: Checked) -> str:
-        sign = f'<span class="mark" aria-hidden="true">{findings.mark(finding)}</span>'
-        return f'<div class="{finding.outcome}">{sign}{self._both(findings.result(finding))}</div>'
+        sign, stands = findings.mark(finding), findings.until(finding)
+        told = self._both(findings.result(finding)) + ("" if stands is None else self._both(stands))
+        return f'<div class="{finding.outcome}"><span class="mark" aria-hidden="true">{sign}</span>{told}</div>'
 
     def _to_do(self, finding: Checked) -> str:
         if not findings.needs_remedy(finding):

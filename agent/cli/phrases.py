@@ -12,6 +12,42 @@ HELP: Mapping[str, Words] = {
     "connect": Words("check this computer and open the tunnel", "パソコンを検査してトンネルを開きます"),
     "disconnect": Words("close the tunnel and restore the computer", "トンネルを閉じて元の設定に戻します"),
     "status": Words("tell what is connected now", "現在の接続状態を表示します"),
+    "emergency": Words(
+        "in an emergency: connect although a check refuses, as far as the policy lets",
+        "緊急時に、検査で拒否されていてもポリシーの範囲内で接続します",
+    ),
+    "ready": Words(
+        "tell what will refuse this computer within 24 hours",
+        "24時間以内に接続を拒否される原因がないかを確認します",
+    ),
+    "network": Words("your own Wi-Fi networks, as they are registered here", "自分のWi-Fiの登録を管理します"),
+    "network list": Words("list the registered networks", "登録済みのWi-Fiを一覧表示します"),
+    "network add": Words("register the Wi-Fi in use as your own", "接続中のWi-Fiを自分のものとして登録します"),
+    "network remove": Words("take a registered network back", "Wi-Fiの登録を削除します"),
+    "policy": Words(
+        "for IT: check, explain, sign and rehearse policies",
+        "情報システム部門向け: ポリシーの検査・説明・署名・試行を行います",
+    ),
+    "policy check": Words("tell every error in a policy", "ポリシーの誤りをすべて表示します"),
+    "policy explain": Words("tell what each check does, and which file said so", "各検査の動作とその根拠を表示します"),
+    "policy sign": Words("sign a policy", "ポリシーに署名します"),
+    "policy verify": Words("verify a policy's signature", "ポリシーの署名を検証します"),
+    "policy new-key": Words("make a key to sign with", "署名用の鍵を作成します"),
+    "policy schema": Words("print the JSON Schema of a policy", "ポリシーのJSONスキーマを出力します"),
+    "policy rehearse": Words(
+        "tell whom a policy would refuse, by stored reports", "保存された検査結果でポリシーを試行します"
+    ),
+    "apps": Words("for IT: lists of approved programs", "情報システム部門向け: 許可プログラムの一覧を作成します"),
+    "apps inventory": Words(
+        "propose a list from what runs on this clean computer",
+        "検査対象のないパソコンの実行状況から一覧の案を作成します",
+    ),
+    "reason": Words(
+        "why, as a code of the policy; without it, the codes are told", "理由のコード(省略時は一覧を表示します)"
+    ),
+    "yes": Words("ask nothing first", "確認せずに実行します"),
+    "title": Words("what to call it; without it, by its own name", "登録名(省略時はWi-Fiの名前)"),
+    "which": Words("the network's number or name in the list", "一覧に表示された番号または名前"),
     "why": Words("tell why the last connection was refused or cut", "接続が拒否または切断された理由を表示します"),
     "report": Words("tell what is seen of this computer, check by check", "パソコンの検査結果を項目ごとに表示します"),
     "watch": Words("tell each change until Ctrl-C", "Ctrl-Cを押すまで状態の変化を表示します"),
@@ -41,7 +77,7 @@ CODES = Words(
 STATES: Mapping[str, Words] = {
     "idle": Words("not connected", "未接続"),
     "looking": Words("checking this computer", "パソコンを検査中"),
-    "inside": Words("inside; no tunnel is needed", "院内ネットワーク(トンネル不要)"),
+    "inside": Words("inside the hospital's network; no tunnel is needed", "院内ネットワーク(トンネル不要)"),
     "refused": Words("refused", "接続拒否"),
     "service": Words("refused; only what helps to get well is reached", "接続拒否(復旧用の通信のみ可能)"),
     "opening": Words("connecting", "接続処理中"),
@@ -102,6 +138,31 @@ LABELS: Mapping[str, Words] = {
     "handshake": Words("Handshake", "ハンドシェイク"),
     "since": Words("Since", "接続時間"),
     "traffic": Words("Traffic", "通信量"),
+}
+ENTERED: Mapping[str, Words] = {
+    "inside": Words(
+        "You are in the hospital's own network ({site}): no tunnel is needed.",
+        "院内ネットワーク({site})に接続しています。トンネルは不要です。",
+    ),
+    "emergency": Words(
+        "Connected to {site} for an emergency in {seconds} s.", "{site}に緊急接続しました({seconds}秒)。"
+    ),
+}
+ENDS_AFTER = Words("It ends by itself after {span}.", "{span}後に自動的に終了します。")
+ENDS_IN = Words("ends by itself in {span}", "あと{span}で自動終了")
+COMES_BACK = Words("comes back by itself", "解消後に自動再接続")
+COMES_BACK_WITHIN = Words(
+    "It comes back by itself if this is put right within {span}.",
+    "{span}以内に問題が解消されれば、自動的に再接続します。",
+)
+IN_AN_EMERGENCY = Words(
+    "In an emergency you may connect all the same: 'sekisho emergency' tells how.",
+    "緊急の場合は、このままでも接続できることがあります。「sekisho emergency」で確認してください。",
+)
+UNITS: Mapping[int, Words] = {
+    3600: Words("{count} hours", "{count}時間"),
+    60: Words("{count} minutes", "{count}分"),
+    1: Words("{count} s", "{count}秒"),
 }
 CLOSES_IN = Words("closes in {seconds} s", "あと{seconds}秒で切断します")
 SERIAL = Words("serial {serial}", "通し番号 {serial}")

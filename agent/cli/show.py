@@ -18,9 +18,11 @@ def safe(text: str) -> str:
 
 
 def connected(status: Status, elapsed_ms: float, language: Language) -> Iterator[str]:
-    """Tell that a connect succeeded, and who is at both ends."""
-    site = safe(status.site or "?")
-    yield phrases.CONNECTED.filled(site=site, seconds=_seconds(elapsed_ms)).in_(language)
+    """Tell that a connect succeeded, how far and how long it reaches, and who is at both ends."""
+    said = phrases.ENTERED.get(status.state, phrases.CONNECTED)
+    yield said.filled(site=safe(status.site or "?"), seconds=_seconds(elapsed_ms)).in_(language)
+    if status.ends_in is not None:
+        yield phrases.ENDS_AFTER.filled(span=span(status.ends_in).in_(language)).in_(language)
     if status.tunnel is not None:
         yield from _table(_ends(status.tunnel), language)
     for warning in status.warnings:
@@ -40,11 +42,10 @@ def standing(status: Status, language: Language) -> Iterator[str]:
 
 
 def headline(status: Status, language: Language) -> str:
-    """Tell the state and the site on one line."""
+    """Tell the state and the site on one line, and how long what only lasts for a time will last."""
     state = phrases.STATES[status.state].in_(language)
     site = f" ({safe(status.site)})" if status.site else ""
-    left = "" if status.cut_in is None else f", {_closes_in(status.cut_in, language)}"
-    return f"Sekisho: {state}{site}{left}"
+    return ", ".join((f"Sekisho: {state}{site}", *_left(status, language)))
 
 
 def change(status: Status, clock: str, language: Language) -> str:
@@ -55,13 +56,15 @@ def change(status: Status, clock: str, language: Language) -> str:
 
 
 def refusal(refused: Refused, asked_to_connect: bool, language: Language) -> Iterator[str]:
-    """Tell why a request was not carried out, and who must do what now."""
+    """Tell why a request was not carried out, who must do what now, and whether an emergency would pass over it."""
     if not asked_to_connect:
         yield phrases.NOT_DONE.in_(language)
     else:
         yield (phrases.REFUSED if refused.by == "posture" else phrases.FAILED).in_(language)
     for told in refused.reasons:
         yield from reason(told, language)
+    if refused.overridable:
+        yield phrases.IN_AN_EMERGENCY.in_(language)
 
 
 def why(status: Status, language: Language) -> Iterator[str]:
@@ -70,6 +73,8 @@ def why(status: Status, language: Language) -> Iterator[str]:
         yield phrases.NOTHING_REFUSED.in_(language)
     for told in status.reasons + status.warnings:
         yield from reason(told, language)
+    if status.comes_back_in is not None:
+        yield _comes_back(status.comes_back_in, language)
 
 
 def reason(told: Reason, language: Language) -> Iterator[str]:
@@ -79,6 +84,13 @@ def reason(told: Reason, language: Language) -> Iterator[str]:
     yield f"- {safe(told.seen.in_(language))}"
     yield f"    {phrases.WHAT_TO_DO.in_(language)}: {safe(told.remedy.in_(language))}"
     yield f"    {label.in_(language)}: {safe(who)}  [{safe(told.code)}: {phrases.MARKS[told.outcome].in_(language)}]"
+
+
+def span(seconds: float) -> Words:
+    """Tell a span of time in the largest unit of which there are two, rounded down."""
+    left = max(0.0, min(seconds, LONGEST_DURATION))
+    unit = next(unit for unit in phrases.UNITS if left >= 2 * unit or unit == 1)
+    return phrases.UNITS[unit].filled(count=f"{left // unit:.0f}")
 
 
 def as_refusal(problem: Problem) -> Refused:
@@ -118,8 +130,17 @@ def _width(text: str) -> int:
     return sum(2 if ord(character) >= FIRST_WIDE else 1 for character in text)
 
 
-def _closes_in(seconds: float, language: Language) -> str:
-    return phrases.CLOSES_IN.filled(seconds=f"{min(seconds, LONGEST_DURATION):.0f}").in_(language)
+def _left(status: Status, language: Language) -> Iterator[str]:
+    if status.cut_in is not None:
+        yield phrases.CLOSES_IN.filled(seconds=f"{min(status.cut_in, LONGEST_DURATION):.0f}").in_(language)
+    if status.ends_in is not None:
+        yield phrases.ENDS_IN.filled(span=span(status.ends_in).in_(language)).in_(language)
+    if status.comes_back_in is not None:
+        yield phrases.COMES_BACK.in_(language)
+
+
+def _comes_back(seconds: float, language: Language) -> str:
+    return phrases.COMES_BACK_WITHIN.filled(span=span(seconds).in_(language)).in_(language)
 
 
 def _seconds(milliseconds: float) -> str:
