@@ -59,8 +59,10 @@ EVENTS = cast(tuple[Mapping[str, object], ...], tuple(cast(list[object], events.
 LOOKED_AT_TITLE = Words("What is looked at", "確認する内容")
 LOOKED_AT = (
     Words(
-        "When you ask to connect or for a report, and all the time while you are connected.",
-        "接続または検査結果の表示を求めたときと、接続中(継続的)に確認します。",
+        "When you ask to connect, for a report or for what will refuse this computer, and all the time while you are "
+        "connected; and once a day in office hours everything but programs, so that you are warned in time.",
+        "接続・検査結果・接続可否の見通しを求めたときと、接続中(継続的)に確認します。また、事前にお知らせできるように、"
+        "ヘルプデスクの受付日に1日1回、プログラム以外を確認します。",
     ),
     Words(
         "The running programs of whoever asks, or of the users that the hospital's policy names: the file that runs, "
@@ -101,6 +103,13 @@ LOOKED_AT = (
         "中継しているネットワークです。",
     ),
     Words(
+        "The network around this computer: its routes and routers, who hands out addresses, and, where the hospital's "
+        "policy asks for it, whether a login page stands in the way, whether names are answered truthfully, and "
+        "whether this is the hospital's own network.",
+        "接続中のネットワークの状況。経路とルーター、アドレスを配布するサーバー、ポリシーで指定されている場合は、ログイン画面の"
+        "有無、名前解決の応答の正しさ、院内ネットワークかどうかです。",
+    ),
+    Words(
         "All this is held in memory only, and told to nobody but those who may control Sekisho on this computer. The "
         "part that looks rests while nothing is connected and nobody asks.",
         "これらはメモリー上にのみ保持され、このパソコンでSekishoを操作できる人以外には伝えません。接続も"
@@ -117,6 +126,15 @@ KEPT: Mapping[str, Words] = {
     "refused": Words("Which checks refused or cut a connection", "接続を拒否または切断した検査"),
     "opened": Words("When a connection was opened, and between whom", "接続の開始と両端"),
     "rekeyed": Words("When keys were renewed", "鍵の更新"),
+    "entered": Words("When you asked to connect from the hospital's own network", "院内ネットワークの利用開始"),
+    "left": Words("When you left it", "院内ネットワークの利用終了"),
+    "emergency-opened": Words(
+        "That an emergency connection was opened, past which checks", "緊急接続の開始と、通過させた検査"
+    ),
+    "emergency-closed": Words("When it ended", "緊急接続の終了"),
+    "readied": Words("What was seen coming on the daily look", "1日1回の確認で見つかった、今後拒否される原因"),
+    "network-registered": Words("That you registered a Wi-Fi of yours", "自分のWi-Fiの登録"),
+    "network-forgotten": Words("That you took it back", "自分のWi-Fiの登録の削除"),
     "closed": Words("When a connection ended, and how much it carried", "接続の終了と通信量"),
     "policy-accepted": Words("Which policy came into force", "適用されたポリシー"),
     "policy-refused": Words("Which policy was refused", "拒否されたポリシー"),
@@ -136,6 +154,12 @@ FIELDS: Mapping[str, Words] = {
     "location": Words("in which area a program lies, without its path", "プログラムの場所の区分(パスは含まない)"),
     "package": Words("its package", "所属パッケージ"),
     "sha256": Words("fingerprint (SHA-256) of the file", "ファイルのフィンガープリント(SHA-256)"),
+    "at_least": Words("least protection it must keep", "必要な保護の強さ"),
+    "reach": Words("how far it reached", "利用できる範囲の種別"),
+    "reason": Words("code of the reason that was given", "指定された理由のコード"),
+    "refuses_now": Words("checks that refuse", "現在拒否となる検査項目"),
+    "refuses_soon": Words("checks that will within a day", "24時間以内に拒否となる検査項目"),
+    "notices": Words("checks with something else to tell", "お知らせのある検査項目"),
     "network": Words("pseudonym of a Wi-Fi that only this computer can make", "Wi-Fiの仮名(このパソコン固有)"),
     "kind": Words("of which kind", "種別"),
     "marks": Words("what a check found, by its own words", "検査が見つけた内容(定型語のみ)"),
@@ -161,9 +185,18 @@ FIELDS: Mapping[str, Words] = {
 }
 KEPT_BESIDES = (
     Words(
-        "Besides: a random key for the pseudonyms; while connected, what must be put back afterwards; and the "
-        "service's own log, which tells problems and the number of a user who may not ask.",
-        "そのほか: 仮名用の乱数鍵、接続中は元に戻すための設定の控え、サービスのログ(問題と、権限のない利用者の番号)。",
+        "Besides: a random key for the pseudonyms (network-key); the last good policy (policy.json); since when each "
+        "check fails (failing.json); fingerprints of program files without their names, so that they are not read "
+        "anew after each start; while connected, what must be put back afterwards (undo); and the service's own log, "
+        "which tells problems and the number of a user who may not ask.",
+        "そのほか: 仮名用の乱数鍵(network-key)、最後に有効だったポリシー(policy.json)、各検査が不合格になった時刻"
+        "(failing.json)、起動のたびに読み直さないためのプログラムファイルのフィンガープリント(名前は含まない)、接続中は元に"
+        "戻すための設定の控え(undo)、サービスのログ(問題と、権限のない利用者の番号)。",
+    ),
+    Words(
+        "The Wi-Fi networks that people registered here, with their names, by whom and when, until they are removed "
+        "(networks.json).",
+        "このパソコンで登録されたWi-Fiの名前、登録した利用者の番号、日時(networks.json)。登録を削除すると消去されます。",
     ),
     Words("A report is kept only where you have it written.", "検査結果は、書き出しを指定した場合にのみ保存されます。"),
 )
@@ -185,6 +218,19 @@ SENT = (
         "病院のゲートウェイへ: 端末証明書とその名前(IKE)、病院のネットワークとの通信(ESP)。いずれも暗号化されます。",
     ),
     Words(
+        "To the network in use, where the policy asks for it: a question who its router is and who hands out "
+        "addresses, the name of something that does not exist, a request for an empty page of the hospital's, and the "
+        "beginning of an encrypted connection to the hospital's beacon.",
+        "利用中のネットワークへ(ポリシーで指定されている場合): ルーターとアドレス配布サーバーを調べる問い合わせ、"
+        "実在しない名前の問い合わせ、病院の空ページの取得要求、院内ネットワーク確認用サーバーへの暗号化通信の開始。",
+    ),
+    Words(
+        "To the hospital's policy server, where the policy names one, while a refused connection may reach what helps: "
+        "a request for a newer policy.",
+        "病院のポリシーサーバーへ(ポリシーで指定されている場合): 接続拒否後の復旧用の通信中に、"
+        "新しいポリシーの取得要求。",
+    ),
+    Words(
         "To anybody else: nothing. No result of a check leaves this computer.",
         "そのほかには何も送信しません。検査の結果がこのパソコンの外に出ることはありません。",
     ),
@@ -192,7 +238,10 @@ SENT = (
 NEVER_TITLE = Words("What is never written down or sent", "記録も送信もしない内容")
 NEVER = (
     Words("Command lines, and paths below a home folder.", "コマンドライン、ホームフォルダー以下のパス。"),
-    Words("Names of Wi-Fi networks and addresses of access points.", "Wi-Fiの名前、アクセスポイントのアドレス。"),
+    Words(
+        "Names of Wi-Fi networks, but for those that you register, and addresses of access points.",
+        "Wi-Fiの名前(自分で登録したものを除く)、アクセスポイントのアドレス。",
+    ),
     Words(
         "Programs of anybody who is not checked, and any program while you neither connect nor are connected.",
         "検査の対象ではない利用者のプログラム、および接続していない間のプログラム。",
