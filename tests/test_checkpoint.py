@@ -7,6 +7,7 @@ when it is told, so that every order of events can be played without waiting for
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
@@ -23,7 +24,19 @@ from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
 from agent.daemon.renewal import Accept
 from agent.network.apply import Network
-from agent.posture.facts import Facts, Grade, Links, Observed, Place, Places, Program, Programs, Told
+from agent.posture.facts import (
+    NOT_LOOKED,
+    Facts,
+    Grade,
+    Links,
+    Observed,
+    Place,
+    Places,
+    Program,
+    Programs,
+    Told,
+    Wireless,
+)
 from agent.posture.policy import Site, load
 from agent.posture.verdict import Finding
 from agent.probes.client import LookLost, Scope
@@ -56,6 +69,8 @@ class StandInLookout(Lookout):
         self.running: tuple[str, ...] = ()
         self.missed = ""
         self.inside = Told.NO
+        self.wireless: tuple[Wireless, ...] = ()
+        self.more: dict[str, object] = {}
         self.may_look = asyncio.Event()
         self.may_look.set()
         self.scopes: list[Scope] = []
@@ -70,8 +85,9 @@ class StandInLookout(Lookout):
         running = tuple(Program(number, 1, 1000, "x", path, None) for number, path in enumerate(self.running, 1))
         return Facts(
             Observed(Programs(running, 0, 0), Grade.ROOT, "stand-in", at),
-            Observed(Links(()), Grade.ROOT, "stand-in", at),
+            Observed(Links(self.wireless), Grade.ROOT, "stand-in", at),
             places=Observed(Places((Place("main", self.inside),)), Grade.ROOT, "stand-in", at),
+            **{name: Observed(value, Grade.ROOT, "stand-in", at) for name, value in self.more.items()},
         )
 
     async def look(self, scope: Scope) -> Facts:
@@ -80,6 +96,13 @@ class StandInLookout(Lookout):
         if self.missed:
             raise LookLost(self.missed)
         return self.facts
+
+    async def read(self, wanted: frozenset[str]) -> Facts:
+        return self.facts
+
+    async def survey(self, scope: Scope) -> Facts:
+        self.scopes.append(scope)
+        return replace(self.facts, programs=NOT_LOOKED)
 
     def watch(self, scope: Scope, every: float, watcher: Watcher) -> None:
         self.watched.append(scope)
