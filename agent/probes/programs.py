@@ -6,7 +6,7 @@ judged user is left alone after one reading of his process's users.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
@@ -95,7 +95,7 @@ class ProgramProbe:
         self._packages.refresh()
         self._homes = list_homes()
         self._judged = {scope.uids: find_judged(scope.uids)}
-        found = [self._examine(pid, scope, just_started=False) for pid in pids]
+        found = list(self._examine_all(pids, scope))
         running = tuple(one for one in found if isinstance(one, Program))
         if len(running) > MOST_PROGRAMS:
             return Unseen(f"more than {MOST_PROGRAMS} programs are running", self.boot())
@@ -126,6 +126,16 @@ class ProgramProbe:
     def forget_scripts(self) -> None:
         """Read every script anew at the next look, because program starts may have gone unseen."""
         self._scripts.clear()
+
+    def _examine_all(self, pids: Iterable[int], scope: Scope) -> Iterator[Program | Missing | None]:
+        """Examine processes until it is known that too many run."""
+        running = 0
+        for pid in pids:
+            found = self._examine(pid, scope, just_started=False)
+            running += isinstance(found, Program)
+            yield found
+            if running > MOST_PROGRAMS:
+                return
 
     def _examine(self, pid: int, scope: Scope, *, just_started: bool) -> Program | Missing | None:
         with opened(self._proc, pid) as folder:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from heapq import nlargest
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def read_leases(root: Path, around: Around) -> tuple[Lease, ...]:
     """Read the leases of the links that are up; one that cannot be read is none."""
     found = [*_read_networkd(root / NETWORKD, around)]
     for folder, pattern in DHCLIENT:
-        files = sorted((root / folder).glob(pattern))[:MOST_FILES]
+        files = _find_newest((root / folder).glob(pattern))
         found += [lease for file in files for lease in read_dhclient(_read_tail(file))]
     return tuple(lease for lease in found if around.holds(lease.interface, lease.address))
 
@@ -128,6 +129,15 @@ def _read_networkd(folder: Path, around: Around) -> Iterator[Lease]:
             yield read_networkd(link.name, _read_tail(folder / str(link.index)))
         except LeaseError:
             continue
+
+
+def _find_newest(files: Iterator[Path]) -> list[Path]:
+    """Choose the files that were written last, for some clients keep one of each network that they ever joined."""
+    times = []
+    for file in files:
+        with suppress(OSError):
+            times.append((file.lstat().st_mtime_ns, file))
+    return [file for _, file in nlargest(MOST_FILES, times)]
 
 
 def _read_tail(file: Path) -> str:

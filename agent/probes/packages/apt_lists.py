@@ -45,7 +45,7 @@ class Offer:
 class Lists:
     """What is offered of the packages that were asked for, by their names.
 
-    `sources` are those that have a list, `unread` counts lists that could not be read to their end.
+    `sources` are those that have a list, `unread` counts lists that were not read to their end.
     """
 
     offers: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Lists:
 def stamp_lists(root: Path) -> tuple[tuple[str, int, int], ...]:
     """Give what changes when any list does: names, sizes and times; empty without lists."""
     stamp = []
-    for path in _list_files(root):
+    for path in _list_files(root)[:MOST_FILES]:
         with suppress(OSError):
             seen = path.stat()
             stamp.append((path.name, seen.st_size, seen.st_mtime_ns))
@@ -70,10 +70,11 @@ def stamp_lists(root: Path) -> tuple[tuple[str, int, int], ...]:
 
 def read_lists(root: Path, wanted: Collection[str], *, only_security: bool = False) -> Lists:
     """Read what the sources, or those of security updates alone, offer of the wanted packages."""
-    names, files = {name.encode() for name in wanted}, _list_files(root)
+    names, every = {name.encode() for name in wanted}, _list_files(root)
+    files, unread = every[:MOST_FILES], len(every[MOST_FILES:])
     releases = {path.name.removesuffix(end): path for end in RELEASES for path in files if path.name.endswith(end)}
     found: dict[str, list[Offer]] = {}
-    sources, unread = [], 0
+    sources = []
     for path in files:
         source = _find_source(path, releases) if LIST.search(path.name) else None
         if source is None or (only_security and not source.security):
@@ -92,7 +93,7 @@ def _list_files(root: Path) -> list[Path]:
         files = sorted((root / LISTS).iterdir())
     except OSError:
         return []
-    return [path for path in files if LIST.search(path.name) or path.name.endswith(RELEASES)][:MOST_FILES]
+    return [path for path in files if LIST.search(path.name) or path.name.endswith(RELEASES)]
 
 
 def _find_source(path: Path, releases: Mapping[str, Path]) -> Source:
