@@ -135,7 +135,8 @@ def test_a_program_that_starts_a_hundred_times_is_not_told_a_hundred_times_but_a
                 heard.append((await names_until(client, marker)).count("twin"))
             return heard
 
-    assert all(1 <= times < 10 for times in asyncio.run(follow()))  # in the middle of its start it has another name
+    times_told = asyncio.run(follow())
+    assert all(1 <= times < 10 for times in times_told), times_told  # in the middle of its start it has another name
 
 
 def start_and_end(stage: Stage, program: Path, times: int) -> None:

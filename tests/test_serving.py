@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.daemon.lookout import merged
 from agent.posture.facts import Grade, Observed, Package, Program, Programs, Script, Unseen
 from agent.posture.facts.programs import Origin
-from agent.probes.codec import MOST_PROGRAMS
+from agent.probes.codec import MOST_PROGRAMS, Started
 from agent.probes.processes import File, Glimpse
 from agent.probes.serving import Told
 
@@ -49,16 +53,42 @@ def test_what_a_look_saw_is_known_and_nothing_from_before_it() -> None:
     assert told.is_news(TRUE)
 
 
-def test_once_the_process_by_which_it_was_told_runs_something_else_a_program_is_news_again() -> None:
+def test_once_another_program_is_told_of_its_process_a_program_is_news_again() -> None:
     """The client has forgotten it then: a second process that starts it must not go unseen."""
     told = Told()
     told.is_news(TRUE, GLIMPSE)
     assert not told.is_news(replace(TRUE, pid=9), GLIMPSE)
-    told.forget(9)
+    assert told.is_news(replace(SLEEP, pid=9))
     assert told.knows(GLIMPSE)
-    told.forget(TRUE.pid)
+    assert told.is_news(replace(SLEEP, pid=TRUE.pid, name="x"))
     assert not told.knows(GLIMPSE)
     assert told.is_news(replace(TRUE, pid=10), GLIMPSE)
+
+
+def test_a_process_that_runs_what_is_known_leaves_known_what_it_ran_before() -> None:
+    """The client is told nothing then, and keeps it."""
+    told = Told()
+    told.is_news(TRUE, GLIMPSE)
+    told.is_news(SLEEP)
+    assert not told.is_news(replace(SLEEP, pid=TRUE.pid))
+    assert told.knows(GLIMPSE)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["a", "b", "c"]), st.booleans()), max_size=30))
+def test_whatever_runs_in_whatever_order_the_client_keeps_every_program_that_it_is_not_told(
+    steps: list[tuple[int, str, bool]],
+) -> None:
+    told, running = Told(), dict[int, Program]()
+    kept: Observed[Programs] | Unseen = Observed(Programs((), 0, 0), Grade.ROOT, "proc", 0.0)
+    for pid, name, looks in steps:
+        running[pid] = replace(TRUE, pid=pid, name=name)
+        if looks:
+            kept = Observed(Programs(tuple(running.values()), 0, 0), Grade.ROOT, "proc", 0.0)
+            told.look(kept)
+        elif told.is_news(running[pid]):
+            kept = merged(kept, Started(running[pid], 0.0))
+        assert isinstance(kept, Observed)
+        assert name in {program.name for program in kept.value.running}
 
 
 def test_a_glimpse_tells_a_known_program_only_while_nothing_of_it_differs() -> None:

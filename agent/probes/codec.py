@@ -73,8 +73,8 @@ class Looked:
 class Started:
     """A judged user's process started this program, or became that user while running it.
 
-    It is told once: not again for another process that starts the same, until the next look or until the
-    process by which it was told runs something else.
+    It is told once: not again for another process that starts the same, until the next look or until another
+    program was told of the same process.
     """
 
     program: Program

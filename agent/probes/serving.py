@@ -37,8 +37,8 @@ from agent.probes.slow_looks import SlowLooks
 class Told:
     """What a client knows to run since its last look, so that the same program is not told a thousand times over.
 
-    A program counts as known while the process by which it was told runs it, or ended: the client keeps it
-    until its next look just so. `glimpses` tell a known program at a glance.
+    It mirrors the client, which keeps the last program that it was told of each process until its next look.
+    `glimpses` tell a known program at a glance.
     """
 
     programs: set[Program] = field(default_factory=set)
@@ -64,13 +64,10 @@ class Told:
             return False
         if len(self.programs) >= MOST_PROGRAMS:
             self._clear()
+        self.programs.discard(self.pids.get(program.pid))
         self.programs.add(alike)
         self.pids[program.pid] = alike
         return True
-
-    def forget(self, pid: int) -> None:
-        """Know no longer what a process ran, because it runs something else now."""
-        self.programs.discard(self.pids.pop(pid, None))
 
     def _clear(self) -> None:
         self.programs.clear()
@@ -242,7 +239,6 @@ class Host:
         self._gather(len(batch.events))
 
     def _report(self, client: Client, pid: int) -> None:
-        client.told.forget(pid)
         match self._probe.glimpse(pid, client.scope) if client.scope.watches else None:
             case Missing() as missing:
                 self._miss(client, missing)
