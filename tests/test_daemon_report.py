@@ -13,6 +13,7 @@ from agent.daemon.checkpoint import Sighting
 from agent.daemon.desk import Desk
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Glance, Lookout
+from agent.daemon.readiness import Outlook, readiness
 from agent.daemon.reporting import report
 from agent.posture.facts import (
     AccessPoint,
@@ -226,11 +227,21 @@ def test_a_fact_that_is_too_old_to_judge_is_told_with_its_age():
 @pytest.mark.parametrize("count", [3, 40])
 def test_the_longest_names_fit_into_one_line(count: int):
     """Each character takes the most room on the line: twelve bytes, as two escaped halves."""
-    jury = Jury(load(hostile_policy(), "policy.yaml"), b"k" * 32)
+    jury, facts = Jury(load(hostile_policy(), "policy.yaml"), b"k" * 32), hostile_facts(count)
+    told = report(jury, Sighting(facts, jury.judge(facts, AT_1), AT_1, "𠮷" * 4000))
+    assert [finding.outcome for finding in told.findings] == ["fail"] * len(BUILT)
+    ahead = readiness(Outlook(AT_1, 1, jury.foresee(facts, AT_1, 1e6), (), "𠮷" * 4000))
+    assert len(ahead.coming) == len(BUILT)
+    for reply in (told, ahead):
+        assert len(encode(reply)) < LONGEST_LINE
+
+
+def hostile_facts(count: int) -> Facts:
+    """A laptop on which everything fails, with names as long as they get."""
     paths = tuple(f"/{number:02}/{'𠮷' * 4000}" for number in range(count))
     station = Wireless("wlan0", "𠮷".encode() * 8, "02:00:00:00:00:01", Security.OPEN)
     stored = tuple(SavedNetwork(bytes([number]) + station.ssid[:31], Security.OPEN, True) for number in range(count))
-    facts = Facts(
+    return Facts(
         programs=seen(paths, 1.0),
         links=Observed(Links((station,)), Grade.ROOT, "bus", 1.0),
         air=Observed(Air((), (AccessPoint(station.ssid, station.bssid, Security.ENTERPRISE),)), Grade.ROOT, "bus", 1.0),
@@ -240,9 +251,6 @@ def test_the_longest_names_fit_into_one_line(count: int):
         firewall=Observed(Firewall(Told.NO), Grade.ROOT, "rules", 1.0),
         **laptop(count),
     )
-    told = report(jury, Sighting(facts, jury.judge(facts, AT_1), AT_1, "𠮷" * 4000))
-    assert [finding.outcome for finding in told.findings] == ["fail"] * len(BUILT)
-    assert len(encode(told)) < LONGEST_LINE
 
 
 def exposed(count: int) -> Exposure:
@@ -272,8 +280,9 @@ def hostile_policy() -> str:
     forbidden = "".join(f"    - {{title: {number}{wide[:119]}, path: /{number:02}/*}}\n" for number in range(3))
     own = "".join(f"    - {{ssid: own{number}, title: {number}{wide[:119]}}}\n" for number in range(3))
     called = f"help_desk: {{en: {wide}, ja: {wide}, phone: {wide}}}"
+    strict = "".join(f"  {check}: {{fail: refuse}}\n" for check in BUILT)
     policy = POLICY.replace("help_desk: {en: the help desk, ja: ヘルプデスク, phone: 1234}", called)
-    return f"{policy}apps:\n  forbidden:\n{forbidden}wifi:\n  own:\n{own}"
+    return f"{policy}checks:\n{strict}apps:\n  forbidden:\n{forbidden}wifi:\n  own:\n{own}"
 
 
 def seen(paths: tuple[str, ...], at: float) -> Observed[Programs]:
