@@ -105,8 +105,8 @@ def _fill(command: argparse.ArgumentParser, name: str, language: Language) -> No
 def _fill_office(action: argparse.ArgumentParser, options: Sequence[str]) -> None:
     """Add what completion may offer; nothing of it is read here."""
     for option in options:
-        action.add_argument(option, help=argparse.SUPPRESS)
-    file = action.add_argument("file", nargs="*", help=argparse.SUPPRESS)
+        action.add_argument(option)
+    file = action.add_argument("file", nargs="*")
     file.complete = COMPLETE_FILES  # type: ignore[attr-defined]  # where shtab looks for it
 
 
