@@ -27,7 +27,7 @@ from agent.probes.codec import (
     decode_scope,
     encode,
 )
-from agent.probes.exec_events import ExecEvents
+from agent.probes.exec_events import Batch, ExecEvents
 from agent.probes.processes import Glimpse, Missing
 from agent.probes.programs import ProgramProbe
 from agent.probes.slow_looks import SlowLooks
@@ -105,6 +105,7 @@ class Host:
         self._listens = False
         self._pressure = 0.0
         self._heard_at = 0.0
+        self._gathering: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
         self._broken: str | None = None
 
@@ -196,26 +197,28 @@ class Host:
             if wanted:
                 self._events.resume()
                 self._probe.forget_scripts()
-                self._listen()
+                loop.add_reader(self._events.fileno(), self._hear, self._events)
             else:
                 loop.remove_reader(self._events.fileno())
+                if self._gathering is not None:
+                    self._gathering.cancel()
+                    self._gathering = None
                 self._events.rest()
                 self._save()
         except OSError as error:
             self._break(error)
 
-    def _listen(self) -> None:
-        if self._listens and not isinstance(self._events, str):
-            asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear, self._events)
-
-    def _gather(self, starts: int) -> None:
-        """Let starts gather for an instant while a storm of them lasts; otherwise each is looked at at once."""
+    def _gather(self, events: ExecEvents, starts: int) -> None:
+        """Let starts gather for an instant while a storm of them lasts; otherwise look at each at once."""
         loop = asyncio.get_running_loop()
         self._pressure = self._pressure * 0.5 ** (loop.time() - self._heard_at) + starts
         self._heard_at = loop.time()
-        if self._pressure > STORM and not isinstance(self._events, str):
-            loop.remove_reader(self._events.fileno())
-            loop.call_later(INSTANT, self._listen)
+        if self._pressure > STORM:
+            loop.remove_reader(events.fileno())
+            self._gathering = loop.call_later(INSTANT, self._hear, events)
+        elif self._gathering is not None:
+            self._gathering = None
+            loop.add_reader(events.fileno(), self._hear, events)
 
     def _break(self, error: OSError) -> None:
         self._broken = f"the kernel's process events ended ({error.strerror})"
@@ -227,6 +230,12 @@ class Host:
         except OSError as error:
             self._break(error)
             return
+        try:
+            self._pass_on(batch)
+        finally:
+            self._gather(events, len(batch.events))
+
+    def _pass_on(self, batch: Batch) -> None:
         for event in batch.events:
             self._probe.forget_script(event.pid)
             for client in self._clients:
@@ -236,7 +245,6 @@ class Host:
             for client in self._clients:
                 if client.scope.watches:
                     client.tell(LookedAgain(self._look(client)))
-        self._gather(len(batch.events))
 
     def _report(self, client: Client, pid: int) -> None:
         match self._probe.glimpse(pid, client.scope) if client.scope.watches else None:
