@@ -230,6 +230,14 @@ def test_a_file_in_a_private_view_is_its_file_systems_snaps(tmp_path: Path) -> N
     assert [found.owner_of_device(device) for device in devices] == [core, None, None, None]
 
 
+def test_a_snap_that_was_updated_since_is_known_at_once_and_its_old_device_is_nobodys(tmp_path: Path) -> None:
+    found = snaps(tmp_path, "core22_864", "core22_865", mounts=MOUNTS)
+    assert found.owner_of_device(os.makedev(7, 3)) is not None
+    (tmp_path / "mountinfo").write_text(MOUNTS.replace("7:3 / /snap/core22/864", "7:6 / /snap/core22/865"))
+    updated = Package("snap", "core22", "865", Origin.EXACT, STORE)
+    assert [found.owner_of_device(os.makedev(7, minor)) for minor in (3, 6)] == [None, updated]
+
+
 def test_a_machine_without_snaps_reads_no_mounts(tmp_path: Path) -> None:
     assert Snaps(tmp_path, tmp_path / "none").owner_of_device(5) is None
 

@@ -32,7 +32,6 @@ class Packages:
         """Read again what changed since; a question about a path that nobody owns does so by itself."""
         self._dpkg.refresh()
         self._rpm.refresh()
-        self._snaps.refresh()
 
     def refresh_origins(self) -> None:
         """Read what the sources offer, if that changed; it takes up to seconds, so do it in a thread."""

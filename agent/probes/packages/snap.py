@@ -6,6 +6,7 @@ whether a store vouched for it (a number) or it was installed from a file (`x` a
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from agent.posture.facts import Origin, Package
@@ -18,11 +19,6 @@ class Snaps:
         """Prepare to look at what snapd installed."""
         self._root = root
         self._mounts = mounts
-        self._devices: Mapping[int, bytes] | None = None
-
-    def refresh(self) -> None:
-        """Read the mounts anew when they are needed next."""
-        self._devices = None
 
     def owner(self, path: bytes) -> Package | None:
         """Tell which snap's mount a path lies in; None for any other place, or when snapd has no such snap."""
@@ -37,10 +33,11 @@ class Snaps:
         return Package("snap", name, revision, origin, (STORE,) if asserted else ())
 
     def owner_of_device(self, device: int) -> Package | None:
-        """Tell which snap a file lies in by its file system, whatever path a private view shows it at."""
-        if self._devices is None:
-            self._devices = _read_mounts(self._mounts) if (self._root / STORED).is_dir() else {}
-        place = self._devices.get(device)
+        """Tell which snap a file lies in by its file system, whatever path a private view shows it at.
+
+        The mounts are read each time: an update gives a snap another device, and its old one to any image.
+        """
+        place = _read_mounts(self._mounts).get(device) if (self._root / STORED).is_dir() else None
         return None if place is None else self.owner(place + b"/")
 
 
@@ -48,11 +45,15 @@ def _read_mounts(mounts: Path) -> Mapping[int, bytes]:
     """Find the read-only images that are mounted as snaps in our own view."""
     try:
         with mounts.open("rb") as file:
-            lines = file.read(LONGEST_MOUNTS).splitlines()
+            return _find_snaps(file.read(LONGEST_MOUNTS))
     except OSError:
         return {}
+
+
+@lru_cache(maxsize=1)
+def _find_snaps(mounts: bytes) -> Mapping[int, bytes]:
     found = {}
-    for line in lines:
+    for line in mounts.split(b"\n"):
         fields = MOUNT.match(line)
         if fields is not None and PLACE.match(fields[3] + b"/"):
             found[_device(int(fields[1]), int(fields[2]))] = fields[3]
