@@ -137,6 +137,32 @@ def test_a_key_that_cannot_be_used_demands_signatures_all_the_same(laptop: Lapto
     assert code(laptop.start()) == "policy.unsigned"
 
 
+def test_a_key_that_cannot_be_used_takes_no_good_one_with_it(laptop: Laptop, caplog):
+    laptop.trust(KEY)
+    laptop.put(POLICY, KEY)
+    (laptop.places.keys / "broken.pem").write_text("no key")
+    (laptop.places.keys / "open.pem").write_bytes(OTHER.public.pem)
+    (laptop.places.keys / "open.pem").chmod(0o666)
+    policies, policy = laptop.started()
+    assert (policy.serial, policies.warnings) == (1, ())
+    assert f"{laptop.places.keys / 'broken.pem'}: it holds no public key in PEM" in caplog.text
+    assert f"{laptop.places.keys / 'open.pem'} can be changed by other users" in caplog.text
+    assert code(policies.accept(*served(2, key=OTHER))) == "policy.unsigned"
+
+
+def test_keys_behind_a_link_to_nothing_demand_signatures_all_the_same(laptop: Laptop):
+    laptop.put(POLICY)
+    laptop.places.keys.rmdir()
+    laptop.places.keys.symlink_to(laptop.places.keys.with_name("not-mounted"))
+    assert code(laptop.start()) == "policy.unsigned"
+
+
+def test_a_policy_behind_a_link_to_nothing_is_told_and_not_taken_for_none(laptop: Laptop):
+    laptop.put(POLICY, path=laptop.places.vendor / "base.yaml")
+    laptop.places.file.symlink_to(laptop.places.file.with_name("not-mounted"))
+    assert code(laptop.start()) == "policy.invalid"
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -376,3 +402,7 @@ def test_the_policy_of_a_machine_is_checked_as_the_daemon_reads_it(laptop: Lapto
     assert check_policy(laptop.places) == 0
     names = f"{laptop.places.vendor / 'base.yaml'}, {laptop.places.file}"
     assert capsys.readouterr().out == f"{names}: no errors; serial 1, sites: main\n"
+    (laptop.places.keys / "broken.pem").write_text("no key")
+    assert check_policy(laptop.places) == 1
+    broken = f"{laptop.places.keys / 'broken.pem'}: it holds no public key in PEM"
+    assert capsys.readouterr().err == f"A key for policies cannot be used: {broken}.\n"

@@ -150,9 +150,12 @@ class Policies:
 
     def _trust(self) -> Trust:
         try:
-            return trust(self._places.keys)
+            trusted = trust(self._places.keys)
         except (OSError, ValueError) as error:
             raise Refused("unsigned", why_unreadable(error)) from error
+        for why in trusted.unusable:
+            log.error("a key for policies cannot be used: %s", why)
+        return trusted
 
     def _demand_due(self, policy: Policy) -> None:
         if policy.not_before is not None and policy.not_before > self._wall():

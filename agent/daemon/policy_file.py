@@ -42,27 +42,36 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The keys whose signature counts; where any key was put, even an unusable one, signatures are `demanded`."""
+    """The keys whose signature counts; where any key was put, even an unusable one, signatures are `demanded`.
+
+    `unusable` says of each key in one clause why it cannot be used: the others count all the same.
+    """
 
     keys: tuple[VerifyingKey, ...] = ()
     demanded: bool = False
+    unusable: tuple[str, ...] = ()
 
 
 def find(places: Places, read: Read = read_trusted) -> tuple[Written, ...]:
     """Read what is on this machine, the lowest layer first; OSError or ValueError say what cannot be read."""
     vendor = [_written("vendor", path, read) for path in _listed(places.vendor, ".yaml")]
-    single = [places.file] if places.file.exists() else []
+    single = [places.file] if _is_there(places.file) else []
     local = [_written("local", path, read) for path in (*single, *_listed(places.local, ".yaml"))]
     return (*vendor, *local)
 
 
 def trust(folder: Path, read: Read = read_trusted) -> Trust:
-    """Read the keys; OSError or ValueError say which cannot be read."""
-    paths = _listed(folder, ".pem")
-    try:
-        return Trust(tuple(load_verifying_key(read(path, LARGEST_KEY)) for path in paths), bool(paths))
-    except ConfigError as error:
-        raise ValueError(f"a key in {folder} cannot be used: {error.detail}") from error
+    """Read the keys; OSError or ValueError say why the folder cannot be read."""
+    keys: list[VerifyingKey] = []
+    unusable: list[str] = []
+    for path in _listed(folder, ".pem"):
+        try:
+            keys.append(load_verifying_key(read(path, LARGEST_KEY)))
+        except ConfigError as error:
+            unusable.append(f"{path}: {error.detail}")
+        except (OSError, ValueError) as error:
+            unusable.append(why_unreadable(error))
+    return Trust(tuple(keys), bool(keys or unusable), tuple(unusable))
 
 
 def together(files: tuple[Written, ...], trusted: Trust) -> Policy:
@@ -88,30 +97,38 @@ def check_policy(places: Places) -> int:
         files = find(places, read_bounded)
         if not files:
             raise FileNotFoundError(2, "No such file or directory", str(places.file))
-        policy = together(files, trust(places.keys, read_bounded))
+        trusted = trust(places.keys, read_bounded)
+        policy = together(files, trusted)
     except (PolicyErrors, SignatureRefused) as wrong:
         print(wrong, file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:
         print(f"The policy cannot be read: {why_unreadable(error)}.", file=sys.stderr)
         return 1
+    for why in trusted.unusable:
+        print(f"A key for policies cannot be used: {why}.", file=sys.stderr)
     names = ", ".join(one.file for one in files)
     print(f"{names}: no errors; serial {policy.serial}, sites: {', '.join(policy.sites)}")
-    return 0
+    return 1 if trusted.unusable else 0
 
 
 def _written(layer: Layer, path: Path, read: Read) -> Written:
     signature = path.with_name(path.name + SUFFIX)
     text = read(path, LARGEST_POLICY)
-    return Written(layer, str(path), text, read(signature, LARGEST_SIGNATURE) if signature.exists() else None)
+    return Written(layer, str(path), text, read(signature, LARGEST_SIGNATURE) if _is_there(signature) else None)
 
 
 def _listed(folder: Path, ending: str) -> list[Path]:
     """List the files of a folder that is there, by name."""
-    found = sorted(_named(folder, ending)) if folder.exists() else []
+    found = sorted(_named(folder, ending)) if _is_there(folder) else []
     if len(found) > MOST_FILES:
         raise ValueError(f"{folder} holds {len(found)} files; {MOST_FILES} are the most that are read")
     return found
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether anything has this name: a link to nothing has, and whoever reads it is told so."""
+    return path.is_symlink() or path.exists()
 
 
 def _named(folder: Path, ending: str) -> Iterator[Path]:
