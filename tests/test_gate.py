@@ -44,7 +44,7 @@ from agent.gate import (
     is_watched,
     step,
 )
-from agent.gate.wishes import MOST_RETURNS, RETURNS_WITHIN
+from agent.gate.wishes import MOST_RETURNS, PAUSE, RETURNS_WITHIN
 from agent.posture.verdict import Cut, Finding, Verdict, Who
 from agent.problems import problem
 from agent.words import Words
@@ -436,15 +436,36 @@ def test_inside_nothing_is_opened_and_leaving_looks_again_only_where_the_wish_co
     assert inside == Inside(WISH, GOOD)
     assert not [effect for effect in effects if isinstance(effect, OpenSite)]
     looking, effects = step(inside, Changed(GOOD), now=30.0)
-    assert looking == Looking(WISH, Look("main", 1000, 30.0))
+    assert looking == Looking(replace(WISH, back=630.0), Look("main", 1000, 30.0))
     assert effects == (Record(events.Left("main", 1000)), looking.look)
     plain = Inside(PLAIN, GOOD)
     assert step(plain, Changed(GOOD), now=30.0) == (Idle(), (Record(events.Left("main", 1000)),))
 
 
+def test_whoever_leaves_and_is_on_no_network_for_a_while_is_let_in_by_the_next_one():
+    inside, _ = step(STATES["Looking"], Looked(LOOK, GOOD, inside=True), now=20.0)
+    looking, (_, look) = step(inside, Changed(GOOD), now=30.0)
+    opening, _ = step(looking, Looked(look, GOOD), now=30.1)
+    closing, _ = step(opening, Failed(problem("gateway.unresolved")), now=30.2)
+    refused, _ = step(closing, Closed(), now=30.3)
+    assert is_watched(refused)
+    back, effects = step(refused, Changed(GOOD), now=300.0)
+    assert effects[-1] == OpenSite("main", 1000)
+    assert isinstance(step(refused, Changed(GOOD, inside=True), now=300.0)[0], Inside)
+    blind, _ = step(looking, LookLost("gone"), now=30.1)
+    assert not is_watched(blind)
+
+
+def test_a_tunnel_that_is_open_stays_open_where_the_laptop_comes_to_stand_inside():
+    """Nothing that it carries is cut for the place: it is never wrong, and whoever stays may connect anew."""
+    for name in ("Opening", "Open", "Emergency"):
+        state = STATES[name]
+        assert step(state, Changed(state.verdict, inside=True), now=20.0) == (state, ())
+
+
 def test_inside_the_same_checks_refuse_but_there_is_nothing_to_close():
     refused, effects = step(STATES["Inside"], Changed(BAD, inside=True), now=20.0)
-    assert refused == Refused(replace(WISH, back=620.0), BAD.refusals)
+    assert refused == Refused(replace(WISH, back=620.0, cuts=(20.0,)), BAD.refusals)
     assert " ".join(map(told, effects)) == "Record(looked) Record(refused) Tell"
     refused, effects = step(STATES["Looking"], Looked(LOOK, BAD, inside=True), now=20.0)
     assert refused == Refused(WISH, BAD.refusals)
@@ -542,7 +563,7 @@ def test_a_look_that_is_lost_while_it_closes_is_not_served_either():
     cured, _ = step(STATES["Closing, cut"], Changed(GOOD), now=20.0)
     blind, effects = step(cured, LookLost("gone"), now=20.5)
     assert effects[0] == Tell(blind.reasons)
-    assert step(blind, Closed(), now=21.0)[0] == Refused(replace(WISH, reopened=()), blind.reasons)
+    assert step(blind, Closed(), now=21.0)[0] == Refused(WISH, blind.reasons)
 
 
 # Emergency.
@@ -612,14 +633,14 @@ def test_what_was_cut_comes_back_by_itself_once_cured_in_time():
     wish = Wish("main", 1000, Terms(comes_back=600.0))
     closing, _ = step(Open(wish, GOOD, 2.0), Changed(BAD), now=20.0)
     refused, _ = step(closing, Closed(), now=21.0)
-    assert refused == Refused(replace(wish, back=620.0), BAD.refusals)
+    assert refused == Refused(replace(wish, back=620.0, cuts=(20.0,)), BAD.refusals)
     assert (deadline(refused), is_watched(refused)) == (620.0, True)
     opening, effects = step(refused, Changed(GOOD), now=300.0)
     assert effects[-1] == OpenSite("main", 1000)
     opened, _ = step(opening, Opened(RECORD), now=301.0)
-    assert opened == Open(replace(wish, reopened=(300.0,)), GOOD, 301.0)
+    assert opened == Open(replace(wish, cuts=(20.0,)), GOOD, 301.0)
     late, _ = step(refused, Tick(), now=620.0)
-    assert (late, is_watched(late)) == (Refused(wish, BAD.refusals), False)
+    assert (late, is_watched(late)) == (Refused(replace(wish, cuts=(20.0,)), BAD.refusals), False)
     assert step(late, Changed(GOOD), now=621.0) == (late, ())
 
 
@@ -648,12 +669,40 @@ def test_a_cure_that_comes_while_it_closes_is_not_lost():
 
 
 def test_a_machine_that_flaps_must_pause():
-    wish = Wish("main", 1000, Terms(comes_back=600.0), back=600.0, reopened=tuple(map(float, range(MOST_RETURNS))))
-    refused = Refused(wish, BAD.refusals)
-    assert step(refused, Changed(GOOD), now=500.0) == (refused, ())
-    later = Refused(replace(wish, back=2 * RETURNS_WITHIN), BAD.refusals)
-    opening, _ = step(later, Changed(GOOD), now=RETURNS_WITHIN + 1)
-    assert opening.wish.reopened == (2.0, RETURNS_WITHIN + 1)
+    state = Open(Wish("main", 1000, Terms(comes_back=2 * RETURNS_WITHIN)), GOOD, 0.0)
+    for number in range(MOST_RETURNS + 1):
+        assert isinstance(state, Open)
+        closing, _ = step(state, Changed(BAD), now=number + 0.1)
+        refused, _ = step(closing, Closed(), now=number + 0.2)
+        opening, _ = step(refused, Changed(GOOD), now=number + 0.3)
+        state, _ = step(opening, Opened(RECORD), now=number + 0.4)
+    assert state == refused
+    again, _ = step(refused, Changed(GOOD), now=RETURNS_WITHIN + 0.1)
+    assert isinstance(again, Opening)
+
+
+def test_a_machine_that_fails_whenever_it_comes_up_flaps_too():
+    state: gate.State = Refused(Wish("main", 1000, Terms(comes_back=100.0), back=100.0), BAD.refusals)
+    for number in range(MOST_RETURNS + 1):
+        opening, _ = step(state, Changed(GOOD), now=number + 0.1)
+        assert isinstance(opening, Opening)
+        closing, _ = step(opening, Changed(BAD), now=number + 0.2)
+        state, _ = step(closing, Closed(), now=number + 0.3)
+    assert step(state, Changed(GOOD), now=50.0) == (state, ())
+    assert state.wish.back == 100.0
+
+
+def test_a_network_that_comes_up_slowly_uses_no_return_up():
+    """Wi-Fi is joined before it has an address: each try until then ends at once, and its own interface is news."""
+    state: gate.State = Refused(BACK, BAD.refusals)
+    for number in range(3 * MOST_RETURNS):
+        now = 20.0 + number * PAUSE
+        opening, _ = step(state, Changed(GOOD), now)
+        assert isinstance(opening, Opening)
+        closing, _ = step(opening, Failed(problem("gateway.unresolved")), now)
+        assert step(closing, Changed(GOOD), now + 0.1) == (closing, ())
+        state, _ = step(closing, Closed(), now + 0.2)
+        assert step(state, Changed(GOOD), now + 0.3) == (state, ())
 
 
 def test_a_network_that_is_not_up_yet_takes_no_wish_away_that_waits_to_come_back():
@@ -742,6 +791,8 @@ class Machine:
             self.carry_out(number, effect)
         if isinstance(event, Asked):
             assert [effect for effect in effects if isinstance(effect, Look | Deny)]
+        if isinstance(event, Changed) and any(isinstance(effect, OpenSite) for effect in effects):
+            assert len([at for at in self.state.wish.cuts if now - at < RETURNS_WITHIN]) <= MOST_RETURNS
         if isinstance(event, Changed) and isinstance(before, Open) and event.verdict.cut is Cut.NOW:
             assert isinstance(effects[0], CloseSite)
         self.is_as_it_must_be(now)
@@ -788,7 +839,7 @@ class Machine:
         if isinstance(state, Refused | Service):
             assert state.reasons
         if not isinstance(state, Idle):
-            assert len([at for at in state.wish.reopened if now - at < RETURNS_WITHIN]) <= MOST_RETURNS
+            assert len(state.wish.cuts) <= MOST_RETURNS + 1
 
 
 @given(st.data())

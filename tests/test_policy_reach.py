@@ -113,6 +113,8 @@ def joined(security: Security = Security.ENTERPRISE, *, at: float = 100.0, **mor
         (joined(negotiated=Security.ENTERPRISE), True),
         (joined(negotiated=Security.WPA2_PSK), False),
         (joined(pinned=("radius.elsewhere.test",)), False),
+        (joined(pinned=("radius.hospital.test", "radius.elsewhere.test")), False),
+        (joined(pinned=("west.radius.hospital.test",)), True),
         (joined(pinned=()), False),
         (joined(Security.SAE), False),
         (joined(at=-51.0), False),

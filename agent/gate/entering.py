@@ -53,7 +53,8 @@ def enter(then: Opening | Inside) -> Step:
     """Set up the tunnel, or take note that none is needed; tell what stands in spite of it."""
     wish, told = then.wish, warn(then.verdict.refusals + then.verdict.warnings)
     if isinstance(then, Inside):
-        return then, (*told, Record(events.Entered(wish.site, wish.uid)))
+        rests = replace(then, wish=wish.stands_until(None))
+        return rests, (*told, Record(events.Entered(wish.site, wish.uid)))
     return then, (*told, OpenSite(wish.site, wish.uid, then.reach))
 
 
@@ -67,7 +68,7 @@ def refuse(wish: Wish, reasons: tuple[Reason, ...], now: float) -> Step:
 
 def give_up(state: Looking | Inside, met: Problem) -> Step:
     """Refuse, for what is not seen cannot be allowed."""
-    return Refused(state.wish, (met,)), (*records(state.wish, (met,)), Tell((met,)))
+    return Refused(state.wish.stands_until(None), (met,)), (*records(state.wish, (met,)), Tell((met,)))
 
 
 def opened(state: Opening, event: Opened, now: float) -> Step:
@@ -86,7 +87,7 @@ def come_back(state: Refused, event: Changed, now: float) -> Step:
         return replace(state, reasons=event.verdict.refusals), ()
     if not state.wish.may_return(now):
         return state, ()
-    entered, effects = enter(returning(state.wish, event, now))
+    entered, effects = enter(returning(state.wish, event))
     return entered, (seen(state.wish, event.verdict), *effects)
 
 
@@ -97,9 +98,8 @@ def wait_no_more(state: Refused, event: Tick | LookLost, now: float) -> Step:
     return replace(state, wish=state.wish.stands_until(None)), ()
 
 
-def returning(wish: Wish, event: Changed, now: float) -> Opening | Inside:
+def returning(wish: Wish, event: Changed) -> Opening | Inside:
     """Say what a cured machine enters by itself."""
-    wish = wish.returned(now)
     return Inside(wish, event.verdict) if event.inside else Opening(wish, event.verdict)
 
 
@@ -119,5 +119,5 @@ def _leave(wish: Wish, now: float) -> Step:
     left = Record(events.Left(wish.site, wish.uid))
     if not wish.terms.comes_back:
         return Idle(), (left,)
-    looking, effects = look(Asked(wish), now)
+    looking, effects = look(Asked(wish.waits(now)), now)  # whoever leaves is on no network for a while
     return looking, (left, *effects)

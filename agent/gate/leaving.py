@@ -48,8 +48,9 @@ def end_emergency(state: Emergency, now: float) -> Step:
 def fail(state: Carrying, met: Problem, now: float) -> Step:
     """Close for a problem; a network that is not up yet takes no wish away that waits to come back."""
     closing, effects = close(state, CloseReason.PROBLEM, (met,), now)
-    back = state.wish.back if met.side == "network" else None
-    return replace(closing, wish=state.wish.stands_until(back)), effects
+    if met.side == "network" and state.wish.back is not None:
+        closing = replace(closing, wish=state.wish.in_vain(now))
+    return closing, effects
 
 
 def fail_blind(state: Carrying, why: str, now: float) -> Step:
@@ -64,7 +65,8 @@ def close(
     since = None if isinstance(state, Opening) else state.since
     wish = state.wish.stands_until(None)
     if why is CloseReason.POSTURE:
-        wish = state.wish if since is None else state.wish.after_cut(now)
+        never_was = since is None and state.wish.back is None
+        wish = state.wish if never_was else state.wish.after_cut(now)
     effects = (CloseSite(wish.site, why), *warn(reasons), *records(wish, reasons), *_emergency_over(state, why, now))
     return Closing(wish, why, reasons, since), effects
 
@@ -87,7 +89,7 @@ def rejudge_closing(state: Closing, event: Changed, now: float) -> Step:
         return replace(state, reasons=event.verdict.refusals), ()
     if not state.wish.may_return(now):
         return state, ()
-    return replace(state, then=returning(state.wish, event, now)), (seen(state.wish, event.verdict),)
+    return replace(state, then=returning(state.wish, event)), (seen(state.wish, event.verdict),)
 
 
 def lose_sight(state: Closing, met: Problem) -> Step:

@@ -65,7 +65,7 @@ def recover(state: Service, event: Changed, now: float) -> Step:
         return replace(state, reasons=event.verdict.refusals), ()
     if not state.wish.may_return(now):
         return state, ()
-    return _heal(state, returning(state.wish, event, now), seen(state.wish, event.verdict))
+    return _heal(state, returning(state.wish, event), seen(state.wish, event.verdict))
 
 
 def tick(state: Service, now: float) -> Step:

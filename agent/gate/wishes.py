@@ -25,34 +25,42 @@ class Terms:
 class Wish:
     """One user's wish for one site.
 
-    After a cut it stands until `back`: cured by then, the site opens again by itself. `reopened` are the
-    instants at which it lately did.
+    After a cut it stands until `back`: cured by then, the site opens again by itself, but not before `pause` is
+    over. `cuts` are the instants at which it was lately cut.
     """
 
     site: str
     uid: int
     terms: Terms = Terms()
     back: float | None = None
-    reopened: tuple[float, ...] = ()
+    cuts: tuple[float, ...] = ()
+    pause: float = 0.0
 
     def stands_until(self, back: float | None) -> "Wish":
         """Give the same wish, to stand until another instant."""
         return replace(self, back=back)
 
+    def waits(self, now: float) -> "Wish":
+        """Let the wish stand for as long as the policy grants; where it stands already, no longer."""
+        if self.back is not None or not self.terms.comes_back:
+            return self
+        return self.stands_until(now + self.terms.comes_back)
+
     def after_cut(self, now: float) -> "Wish":
-        """Let the wish stand for as long after a cut as the policy grants."""
-        return self.stands_until(now + self.terms.comes_back if self.terms.comes_back else None)
+        """Let the wish stand, and note that it was cut."""
+        waiting = self.waits(now)
+        return waiting if waiting.back is None else replace(waiting, cuts=(*self._lately(now), now))
+
+    def in_vain(self, now: float) -> "Wish":
+        """Pause for a moment, for the network is not up yet."""
+        return replace(self, pause=now + PAUSE)
 
     def may_return(self, now: float) -> bool:
-        """Tell whether the site may open again by itself now; a machine that flaps must pause."""
-        return self.back is not None and now < self.back and len(self._lately(now)) < MOST_RETURNS
-
-    def returned(self, now: float) -> "Wish":
-        """Note that it opens again by itself."""
-        return replace(self, reopened=(*self._lately(now), now))
+        """Tell whether the site may open again by itself now; a machine that flaps must wait longer."""
+        return self.back is not None and self.pause <= now < self.back and len(self._lately(now)) <= MOST_RETURNS
 
     def _lately(self, now: float) -> tuple[float, ...]:
-        return tuple(at for at in self.reopened if now - at < RETURNS_WITHIN)
+        return tuple(at for at in self.cuts if now - at < RETURNS_WITHIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ def standing(verdict: Verdict, plea: Plea | None) -> Verdict:
     return replace(verdict, findings=tuple(one for one in verdict.findings if one.check not in plea.overridable))
 
 
-# Our choices: how often within how many seconds a site opens again by itself.
+# Our choices: how often within how many seconds a site opens again by itself, and seconds after a try in vain.
 MOST_RETURNS = 3
 RETURNS_WITHIN = 600.0
+PAUSE = 2.0
