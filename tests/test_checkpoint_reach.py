@@ -232,7 +232,7 @@ def test_an_emergency_is_narrowed_counted_down_and_recorded(tmp_path: Path):
     [
         (EMERGENCY, "boredom", 0, "emergency.reason"),
         (EMERGENCY + "  users: [4321]\n", "patient", 1000, "emergency.denied"),
-        (EMERGENCY, "patient", 33, "emergency.denied"),
+        (EMERGENCY + "  users: people\n", "patient", 33, "emergency.denied"),
         (EMERGENCY.replace("10.50.0.32/28", "10.51.0.0/16"), "patient", 0, "emergency.off"),
         ("", "patient", 0, "emergency.off"),
         (EMERGENCY.replace("apps.unapproved", "wifi.trust"), "patient", 0, "apps.unapproved"),

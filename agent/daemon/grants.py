@@ -20,7 +20,7 @@ def plead(policy: Policy, site: Site, reason: str, uid: int, uid_of: UidOf) -> P
     emergency = policy.emergency
     if emergency is None or not emergency.reached(site):
         return problem("emergency.off")
-    if uid != 0 and not emergency.users.include(uid, uid_of):
+    if uid != 0 and emergency.users is not None and not emergency.users.include(uid, uid_of):
         return problem("emergency.denied")
     if reason not in emergency.reasons:
         return problem("emergency.reason", reason)

@@ -104,7 +104,7 @@ class Jury:
 
 def named_users(policy: Policy) -> frozenset[str]:
     """List the names of users in a policy, whose numbers somebody must tell."""
-    urgent = () if policy.emergency is None else policy.emergency.users.names
+    urgent = () if policy.emergency is None or policy.emergency.users is None else policy.emergency.users.names
     named = (*policy.control.users.names, *policy.apps.users.names, *urgent)
     return frozenset(name for name in named if isinstance(name, str))
 

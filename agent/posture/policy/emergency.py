@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StrictInt
 
 from agent.posture.policy.rules import CheckId, Section
 from agent.posture.policy.sites import Site, Title, is_within
-from agent.posture.policy.values import BothLanguages, OneOrMore, ProtectedNetwork, Users, UsersValue
+from agent.posture.policy.values import BothLanguages, OneOrMore, ProtectedNetwork, UsersValue
 
 
 def _code(text: str) -> str:
@@ -41,7 +41,7 @@ class Emergency(Section):
         Field(min_length=1, max_length=64, description="all that is reached; of each site, what lies within its own"),
     ]
     minutes: Annotated[StrictInt, Field(ge=1, le=480, description="after which it ends by itself")] = 60
-    users: Annotated[UsersValue, Field(description="who may; default: whoever may connect")] = Users(everyone=True)
+    users: Annotated[UsersValue | None, Field(description="who may; default: whoever may connect")] = None
 
     def reached(self, site: Site) -> tuple[IPv4Network | IPv6Network, ...]:
         """Give what an emergency reaches of one site."""
