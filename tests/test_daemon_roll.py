@@ -53,6 +53,16 @@ def test_what_is_old_is_asked_again_and_meanwhile_told(monkeypatch: pytest.Monke
     wait_for(lambda: made.uid_of("doctor") == 2, "the new answer")
 
 
+def test_a_directory_that_is_gone_takes_nobody_with_it(monkeypatch: pytest.MonkeyPatch):
+    now, answers = [0.0], iter([7, None, 8])
+    monkeypatch.setattr(roll, "boot_clock", lambda: now[0])
+    made = Roll(lambda name: next(answers))
+    for expected in (7, 7, 8):
+        made.learn({"doctor"})
+        assert made.uid_of("doctor") == expected
+        now[0] += roll.FRESH
+
+
 @pytest.mark.parametrize("error", [KeyError, OSError, ValueError])
 def test_a_name_service_that_fails_tells_nobody(error: type[Exception], monkeypatch: pytest.MonkeyPatch):
     def fail(name: str) -> None:

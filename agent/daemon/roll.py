@@ -1,6 +1,7 @@
 """The numbers of named users, asked of the machine's name service in threads.
 
-A directory that is dead or slow stalls nobody: a name that it has not told yet is nobody's.
+A directory that is dead or slow stalls nobody: a name that it has not told yet is nobody's, and one that it told
+keeps its number until it tells another, for a name service does not say whether it knows nobody or lost its directory.
 """
 
 import pwd
@@ -55,7 +56,9 @@ class Roll:
         return asking
 
     def _work(self, name: str) -> None:
-        self._known[name] = _Entry(self._ask(name), boot_clock())
+        told, known = self._ask(name), self._known.get(name)
+        kept = known.uid if told is None and known is not None else told
+        self._known[name] = _Entry(kept, boot_clock())
 
 
 # Our choices, in seconds.
