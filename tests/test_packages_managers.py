@@ -7,7 +7,7 @@ import sqlite3
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from agent.posture.facts import Observed, Origin, Package, Program
 from agent.probes.codec import Scope
 from agent.probes.digests import Digests
 from agent.probes.packages import Packages
+from agent.probes.packages.flatpak import Flatpaks
 from agent.probes.packages.rpm import Header, HeaderError, Rpm, Tag
 from agent.probes.packages.snap import Snaps
+from agent.probes.processes import Image, examine
 from agent.probes.programs import ProgramProbe
 from tests.processes import Stage, staged
 
@@ -260,13 +262,16 @@ def deploy(root: Path, config: str = REMOTE) -> Path:
     (files / "bin").mkdir(parents=True)
     shutil.copy("/usr/bin/sleep", files / "bin/viewer")
     (root / APP / "deploy").write_bytes(b"flathub\0" + COMMIT.encode() + b"\0and more")
+    (root / APP / "metadata").write_text("[Application]\nname=org.hospital.Viewer\nruntime=org.kde.Platform\n")
     (root / "var/lib/flatpak/repo").mkdir(parents=True)
     (root / "var/lib/flatpak/repo/config").write_text(config)
     return files
 
 
-def start_in_sandbox(stage: Stage, root: Path, files: Path, said: str) -> Program:
-    """Run the app by bubblewrap, as flatpak does, and look at it."""
+def start_in_sandbox(
+    stage: Stage, root: Path, files: Path, said: str, then: Callable[[], object] = lambda: None
+) -> Program:
+    """Run the app by bubblewrap, as flatpak does, and look at it, again after what happens `then`."""
     (root / "info").write_text(said)
     sandbox = (
         "/usr/bin/bwrap",
@@ -292,6 +297,8 @@ def start_in_sandbox(stage: Stage, root: Path, files: Path, said: str) -> Progra
 
     try:
         stage.launch(*sandbox, "--", *drop, "/app/bin/viewer", "60", until=is_there)
+        then()
+        is_there(0)
     finally:
         probe.close()
         for program in found:  # it would outlive its sandbox's parent
@@ -338,3 +345,42 @@ def test_a_deployed_file_that_others_may_write_is_nobodys(tmp_path: Path, stage:
     files = deploy(tmp_path)
     (files / "bin/viewer").chmod(0o777)
     assert start_in_sandbox(stage, tmp_path, files, info()).package is None
+
+
+def undeploy(root: Path) -> None:
+    """Move a version away as an update does while it runs."""
+    removed = root / "var/lib/flatpak/.removed"
+    removed.mkdir()
+    (root / APP).rename(removed / f"Xy7Q2a{COMMIT}")
+
+
+@pytest.mark.lab
+def test_an_app_that_was_updated_while_it_runs_is_still_its_flatpaks(tmp_path: Path, stage: Stage) -> None:
+    program = start_in_sandbox(stage, tmp_path, deploy(tmp_path), info(), lambda: undeploy(tmp_path))
+    assert program.package == VIEWER
+
+
+@pytest.mark.lab
+def test_a_replaced_version_of_one_app_cannot_pass_for_another(tmp_path: Path, stage: Stage) -> None:
+    said = info(f"/{APP}/files".replace("Viewer", "Editor"))
+    program = start_in_sandbox(stage, tmp_path, deploy(tmp_path), said, lambda: undeploy(tmp_path))
+    assert program.package is None
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda place: os.truncate(_touched(place), 1 << 40)])
+def test_a_sandbox_cannot_hold_up_or_use_up_the_helper(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    (tmp_path / "root").mkdir()
+    make(tmp_path / "root/.flatpak-info")
+    image = Image(b"/app/bin/viewer", b"exe", examine(b"/usr/bin/sleep"), ours=False)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        assert [Flatpaks(tmp_path).owner(folder, image) for _ in range(3)] == [None] * 3
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        os.close(folder)
+
+
+def _touched(place: Path) -> Path:
+    place.touch()
+    return place
