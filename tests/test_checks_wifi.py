@@ -190,6 +190,9 @@ def test_a_registered_network_passes_even_where_others_may_not():
     assert refused.outcome is Outcome.FAIL
     assert refused.seen.en == "The Wi-Fi 'CafeFree' is not registered."
     assert "ask the help desk (1234)" in refused.remedy.en
+    registers = judged(network(Security.WPA2_PSK), own=(HOME,), protected=False, registers=True)
+    assert "'sekisho network add'" in registers.remedy.en
+    assert "「sekisho network add」" in registers.remedy.ja
 
 
 def test_a_registered_network_with_less_protection_than_registered_fails_and_says_so():

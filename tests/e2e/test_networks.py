@@ -12,7 +12,9 @@ REFUSED = 3
 
 def test_a_network_is_registered_used_and_forgotten_again(visit: Visit) -> None:
     visit.start(visit.scene.policy + ONLY_REGISTERED)
-    assert visit.refused("wifi.trust", REFUSED).seen == "The Wi-Fi 'Home' is not registered."
+    refused = visit.refused("wifi.trust", REFUSED)
+    assert refused.seen == "The Wi-Fi 'Home' is not registered."
+    assert "'sekisho network add'" in refused.remedy
     added = visit.sekisho("network", "add", "--title", "My flat")
     assert (added.code, added.errors) == (0, "")
     assert added.output.splitlines() == [

@@ -69,7 +69,8 @@ class Trust:
     """Open and weak networks fail, managed and registered ones pass, other links as the policy says.
 
     `network_key` keys the pseudonyms of the networks in the evidence; `guarded` asks for protected
-    management frames; `refused` are the links that may not be used; `moment` dates the registrations.
+    management frames; `refused` are the links that may not be used; `registers` tells that people may register
+    their own networks; `moment` dates the registrations.
     """
 
     check: ClassVar[str] = "wifi.trust"
@@ -82,6 +83,7 @@ class Trust:
     managed: tuple[Managed, ...] = ()
     guarded: bool = False
     refused: frozenset[LinkKind] = frozenset()
+    registers: bool = False
 
     def needs(self, facts: Facts) -> Observed[Links] | Unseen:
         """Give the links."""
@@ -132,7 +134,7 @@ class Trust:
             case NetworkKind.PROTECTED if self.protected:
                 return Outcome.PASS, IS_UNPROVEN if _is_unproven(network) else IS_PROTECTED, NOTHING_TO_DO
             case NetworkKind.PROTECTED:
-                return Outcome.FAIL, NOT_REGISTERED, REGISTER
+                return Outcome.FAIL, NOT_REGISTERED, REGISTER if self.registers else ASK_TO_REGISTER
 
     def _kind(self, network: Wireless) -> NetworkKind:
         """Sort a network by what protects it; only then does its name count."""
@@ -270,6 +272,11 @@ UNPLUG = Words(
     "これを切断して{instead}に切り替え、もう一度接続してください。",
 )
 REGISTER = Words(
+    "If it is yours, register it with 'sekisho network add'; else use {instead}. Then press Connect again.",
+    "自分のWi-Fiであれば「sekisho network add」で登録し、そうでなければ{instead}に切り替えてから、"
+    "もう一度接続してください。",
+)
+ASK_TO_REGISTER = Words(
     "Use {instead}, then press Connect again; to have this Wi-Fi registered, ask {help_desk}.",
     "{instead}に切り替えて、もう一度接続してください。このWi-Fiの登録は{help_desk}に依頼してください。",
 )

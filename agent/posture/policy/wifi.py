@@ -65,5 +65,6 @@ def trust(
         managed=tuple(Managed(one.server, one.ssid) for one in wifi.managed),
         guarded=wifi.management_frames == "required",
         refused=frozenset(kind for kind, rule in rules.items() if rule == "refuse"),
+        registers=wifi.registrations > 0,
         moment=moment,
     )
