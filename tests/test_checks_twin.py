@@ -1,6 +1,7 @@
-"""Doubles of the network in use: a lesser kind fails; new access points, meshes and mixed bands are normal."""
+"""Doubles of the network in use: what was or would be joined fails; a double in range, meshes and bands do not."""
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,19 @@ from hypothesis import strategies as st
 from agent import events
 from agent.events import NetworkKind, Outcome, network_digest
 from agent.posture.checks.twin import Twin
-from agent.posture.facts import AccessPoint, Air, Facts, Grade, Links, Observed, Security, Unseen, Wireless
+from agent.posture.facts import (
+    AccessPoint,
+    Air,
+    Facts,
+    Grade,
+    Links,
+    Observed,
+    Saved,
+    SavedNetwork,
+    Security,
+    Unseen,
+    Wireless,
+)
 from agent.posture.verdict import Finding
 from agent.words import HIDDEN_CATEGORIES, Words
 
@@ -32,24 +45,54 @@ def using(security: Security, ssid: bytes = b"Home", negotiated: Security | None
     return Wireless("wlan0", ssid, HERE, security, negotiated=negotiated)
 
 
-def beside(used: Security, other: Security) -> Finding:
-    return CHECK.judge(facts(using(used), (AccessPoint(b"Home", HERE, used), AccessPoint(b"Home", THERE, other))))
+def beside(used: Security, other: Security, *stored: SavedNetwork) -> Finding:
+    seen = facts(using(used), (AccessPoint(b"Home", HERE, used), AccessPoint(b"Home", THERE, other)))
+    return CHECK.judge(replace(seen, saved=Observed(Saved(stored), Grade.ROOT, "NetworkManager", 1.0)))
 
 
-@pytest.mark.parametrize("used", [*PASSWORD_KIND, Security.ENTERPRISE])
-@pytest.mark.parametrize("double", ANYBODY_KIND)
-def test_a_double_without_a_real_password_fails(used: Security, double: Security):
-    finding = beside(used, double)
-    assert (finding.outcome, finding.evidence.marks) == (Outcome.FAIL, ("in-range",))
+def stored(security: Security, ssid: bytes = b"Home", *, by_itself: bool = True) -> SavedNetwork:
+    return SavedNetwork(ssid, security, by_itself)
+
+
+LESSER = [
+    *((used, double) for used in (*PASSWORD_KIND, Security.ENTERPRISE) for double in ANYBODY_KIND),
+    *((Security.ENTERPRISE, double) for double in PASSWORD_KIND),
+]
+
+
+@pytest.mark.parametrize(("used", "double"), LESSER)
+def test_a_double_that_somebody_put_up_refuses_nobody_and_is_told(used: Security, double: Security):
+    finding = beside(used, double, stored(used), stored(double, b"Cafe"), stored(double, by_itself=False))
+    assert (finding.outcome, finding.evidence.marks) == (Outcome.PASS, ("in-range",))
     assert finding.seen == Words(
         "The Wi-Fi 'Home' has a double in range that is protected less well and could be a trap.",
         "Wi-Fi「Home」と同じ名前で保護の弱いネットワークが近くにあり、なりすましのおそれがあります。",
     )
+    assert "do not choose the other by hand" in finding.remedy.en
 
 
-@pytest.mark.parametrize("double", PASSWORD_KIND)
-def test_a_double_with_one_password_for_all_fails_beside_802_1x(double: Security):
-    assert beside(Security.ENTERPRISE, double).outcome is Outcome.FAIL
+@pytest.mark.parametrize(("used", "double"), LESSER)
+def test_a_double_that_this_computer_would_join_by_itself_fails(used: Security, double: Security):
+    finding = beside(used, double, stored(used), stored(double))
+    assert (finding.outcome, finding.evidence.marks) == (Outcome.FAIL, ("in-range",))
+    assert finding.seen.en.endswith("and this computer would join it by itself.")
+    assert "forget the saved network of this name" in finding.remedy.en
+
+
+def test_stored_networks_that_could_not_be_read_make_no_double_a_refusal():
+    seen = facts(using(Security.SAE), (AccessPoint(b"Home", THERE, Security.OPEN),))
+    assert CHECK.judge(seen).outcome is Outcome.PASS
+
+
+def test_of_two_networks_in_use_the_worse_one_is_told():
+    home, guest = using(Security.SAE), Wireless("wlan1", b"Guest", HERE, Security.SAE)
+    doubles = tuple(AccessPoint(name, THERE, Security.OPEN) for name in (b"Home", b"Guest"))
+    links = Observed(Links((home, guest)), Grade.ROOT, "NetworkManager", 1.0)
+    seen = replace(facts(home, doubles), links=links)
+    assert CHECK.judge(seen).outcome is Outcome.PASS
+    saved = Observed(Saved((stored(Security.OPEN, b"Guest"),)), Grade.ROOT, "NetworkManager", 1.0)
+    finding = CHECK.judge(replace(seen, saved=saved))
+    assert (finding.outcome, "'Guest'" in finding.seen.en) == (Outcome.FAIL, True)
 
 
 @pytest.mark.parametrize("used", PASSWORD_KIND)
@@ -130,7 +173,7 @@ def test_the_older_of_both_looks_is_what_the_check_rests_on():
 @given(st.binary(min_size=1, max_size=32).filter(lambda ssid: ssid.strip(b"\0")))
 def test_a_name_of_any_bytes_stays_harmless_and_out_of_the_events(ssid: bytes):
     finding = CHECK.judge(facts(using(Security.SAE, ssid), (AccessPoint(ssid, THERE, Security.OPEN),)))
-    assert finding.outcome is Outcome.FAIL
+    assert finding.evidence.marks == ("in-range",)
     for said in (finding.sentence.en, finding.sentence.ja):
         assert not {unicodedata.category(character) for character in said} & HIDDEN_CATEGORIES
     (network,) = finding.evidence.networks

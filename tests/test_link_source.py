@@ -20,7 +20,7 @@ from agent.posture.facts import (
     Unseen,
     Wireless,
 )
-from agent.probes.air import MOST_JOINED, Joined
+from agent.probes.air import LASTING, MOST_JOINED, Joined
 from agent.probes.bus import Properties
 from agent.probes.link_source import LinkSource
 from agent.probes.saved import MOST_NAMES, pinned_names
@@ -280,12 +280,20 @@ def test_without_a_password_but_with_privacy_it_is_wep():
 def test_what_was_joined_is_remembered_once_and_the_longest_unused_is_forgotten():
     joined = Joined()
     first = Wireless("wlan0", b"a", HERE, Security.SAE)
-    assert joined.remember([first]) == joined.remember([first]) == (AccessPoint(b"a", HERE, Security.SAE),)
-    assert joined.remember([Wireless("wlan0", b"a", HERE, Security.UNKNOWN)]) == joined.remember([])
+    assert joined.remember([first], 1.0) == joined.remember([first], 2.0) == (AccessPoint(b"a", HERE, Security.SAE),)
+    assert joined.remember([Wireless("wlan0", b"a", HERE, Security.UNKNOWN)], 3.0) == joined.remember([], 3.0)
     others = [Wireless("wlan0", str(number).encode(), HERE, Security.SAE) for number in range(MOST_JOINED)]
-    kept = joined.remember(others[:-1])
+    kept = joined.remember(others[:-1], 4.0)
     assert len(kept) == MOST_JOINED
-    assert AccessPoint(b"a", HERE, Security.SAE) not in joined.remember(others[-1:])
+    assert AccessPoint(b"a", HERE, Security.SAE) not in joined.remember(others[-1:], 5.0)
+
+
+def test_what_was_left_long_ago_is_compared_with_nothing_in_the_next_hospital():
+    joined = Joined()
+    staff = Wireless("wlan0", b"staff", HERE, Security.ENTERPRISE)
+    assert joined.remember([staff], 0.0) == joined.remember([], LASTING)
+    there = Wireless("wlan0", b"staff", THERE, Security.WPA2_PSK)
+    assert joined.remember([there], LASTING + 1.0) == (AccessPoint(b"staff", THERE, Security.WPA2_PSK),)
 
 
 @pytest.mark.lab

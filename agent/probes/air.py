@@ -1,4 +1,4 @@
-"""What is in the air by NetworkManager's list, and which networks were joined since the start.
+"""What is in the air by NetworkManager's list, and which networks were joined lately.
 
 It has no radio scan for it: what the machine finds by itself is all that is seen.
 """
@@ -12,22 +12,25 @@ from agent.probes.wifi import MANAGER, MOST_DEVICES, NAME, WIFI, read_access_poi
 
 
 class Joined:
-    """Remembers each access point that was joined, once for each protection; the longest unused go first."""
+    """Remembers each access point that was joined, once for each protection; the longest unused go first.
+
+    One that was left for `LASTING` is forgotten: two hospitals may give the same name to different networks.
+    """
 
     def __init__(self) -> None:
         """Start without a memory."""
-        self._known: dict[AccessPoint, None] = {}
+        self._used_at: dict[AccessPoint, float] = {}
 
-    def remember(self, networks: Iterable[Wireless]) -> tuple[AccessPoint, ...]:
-        """Add the networks in use and give all that are known."""
+    def remember(self, networks: Iterable[Wireless], now: float) -> tuple[AccessPoint, ...]:
+        """Add the networks in use at `now` (boot clock, which goes on in sleep) and give all that are known."""
         for network in networks:
             point = AccessPoint(network.ssid, network.bssid, network.security)
             if network.security is not Security.UNKNOWN:
-                self._known.pop(point, None)
-                self._known[point] = None
-        for old in list(self._known)[:-MOST_JOINED]:
-            del self._known[old]
-        return tuple(self._known)
+                self._used_at.pop(point, None)
+                self._used_at[point] = now
+        kept = [(point, at) for point, at in self._used_at.items() if now - at <= LASTING]
+        self._used_at = dict(kept[-MOST_JOINED:])
+        return tuple(self._used_at)
 
 
 async def read_air(bus: Bus) -> tuple[AccessPoint, ...]:
@@ -45,6 +48,7 @@ async def _list_points(bus: Bus, path: str) -> list[str]:
     return radio.paths("AccessPoints", MOST_POINTS)
 
 
-# Our choices.
+# Our choices, in pieces and in seconds.
 MOST_JOINED = 256
+LASTING = 1200.0
 MOST_POINTS = 512

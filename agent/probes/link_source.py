@@ -106,7 +106,7 @@ class LinkSource:
     def _air(
         self, points: tuple[AccessPoint, ...] | Unseen, radios: Radios | None, links: Observed[Links] | Unseen
     ) -> Observed[Air] | Unseen:
-        joined = self._joined.remember(links.value.wireless if isinstance(links, Observed) else ())
+        joined = self._joined.remember(links.value.wireless if isinstance(links, Observed) else (), self._boot())
         if isinstance(points, Unseen) and radios is None:
             return points
         listed = () if isinstance(points, Unseen) else points

@@ -1,7 +1,8 @@
 """`wifi.twin`: does another network pretend to be the one in use, or did this one lose its protection?
 
 A new access point alone is normal, and so are the bands of one router that differ in age: only a network
-of a lesser kind counts, or one access point that itself got weaker.
+of a lesser kind counts, or one access point that itself got weaker. Anybody can put up a double, so one that
+is only in range is told and refuses nobody: it is a trap only where this computer would join it by itself.
 """
 
 from collections.abc import Iterable
@@ -11,14 +12,14 @@ from typing import ClassVar
 from agent.events import Evidence, NetworkKind, NetworkSeen, Outcome, network_digest
 from agent.posture.checks.networks import BROKEN, WITHOUT_PASSWORD, in_effect, is_lesser_kind, is_weaker, named
 from agent.posture.checks.sentences import LOOK_AGAIN, NOT_SEEN, NOTHING_TO_DO, tell
-from agent.posture.facts import AccessPoint, Air, Facts, Links, Observed, Security, Unseen, Wireless
+from agent.posture.facts import AccessPoint, Air, Facts, Links, Observed, SavedNetwork, Security, Unseen, Wireless
 from agent.posture.verdict import Finding, Who
 from agent.words import Words, quote
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """Networks of the same name and a lesser kind fail, in range or after a roam.
+    """Networks of the same name and a lesser kind fail after a roam, or where a stored one would join them.
 
     `network_key` keys the pseudonyms of the networks in the evidence.
     """
@@ -41,23 +42,44 @@ class Twin:
             return self.unknown(tell(NOT_SEEN, why=quote(fact.why)))
         if isinstance(links, Unseen) or isinstance(air, Unseen):
             return Finding(self.check, Outcome.PASS, NO_WIFI, NOTHING_TO_DO, Who.YOU)
-        for network in links.value.wireless:
-            if _got_weaker(network, air.value.joined):
-                return self._failed(network, GOT_WEAKER, "got-weaker", [in_effect(network)])
-            if twins := _twins(network, air.value.in_range):
-                return self._failed(network, HAS_TWIN, "in-range", twins)
-        return Finding(self.check, Outcome.PASS, NO_TWIN, NOTHING_TO_DO, Who.YOU)
+        said = [self._said(network, air.value, _stored(facts)) for network in links.value.wireless]
+        return max(said, key=lambda finding: (finding.outcome is Outcome.FAIL, bool(finding.evidence.marks)))
 
     def unknown(self, why: Words) -> Finding:
         """Answer that the air could not be judged."""
         return Finding(self.check, Outcome.UNKNOWN, why, tell(LOOK_AGAIN, help_desk=self.help_desk), Who.HELP_DESK)
 
-    def _failed(self, network: Wireless, seen: Words, mark: str, twins: list[Security]) -> Finding:
+    def _said(self, network: Wireless, air: Air, stored: tuple[SavedNetwork, ...]) -> Finding:
+        if _got_weaker(network, air.joined):
+            evidence = self._evidence(network, "got-weaker", [in_effect(network)])
+            return self._finding(Outcome.FAIL, network, GOT_WEAKER, USE_ANOTHER, evidence)
+        twins = _twins(network, air.in_range)
+        if not twins:
+            return Finding(self.check, Outcome.PASS, NO_TWIN, NOTHING_TO_DO, Who.YOU)
+        evidence = self._evidence(network, "in-range", twins)
+        if _would_join(network, stored):
+            return self._finding(Outcome.FAIL, network, WOULD_JOIN_TWIN, FORGET, evidence)
+        return self._finding(Outcome.PASS, network, HAS_TWIN, STAY, evidence)
+
+    def _finding(self, outcome: Outcome, network: Wireless, seen: Words, remedy: Words, evidence: Evidence) -> Finding:
+        said, todo = tell(seen, wifi=named(network.ssid)), tell(remedy, help_desk=self.help_desk)
+        return Finding(self.check, outcome, said, todo, Who.YOU, evidence)
+
+    def _evidence(self, network: Wireless, mark: str, twins: list[Security]) -> Evidence:
         pseudonym = network_digest(self.network_key, network.ssid)
-        told = tuple(NetworkSeen(_kind(twin), pseudonym) for twin in twins)
-        evidence = Evidence(networks=told, marks=(mark,))
-        remedy = tell(USE_ANOTHER, help_desk=self.help_desk)
-        return Finding(self.check, Outcome.FAIL, tell(seen, wifi=named(network.ssid)), remedy, Who.YOU, evidence)
+        return Evidence(networks=tuple(NetworkSeen(_kind(twin), pseudonym) for twin in twins), marks=(mark,))
+
+
+def _stored(facts: Facts) -> tuple[SavedNetwork, ...]:
+    """Give the stored networks; none where they could not be read, for a double that is joined is seen anyway."""
+    return () if isinstance(facts.saved, Unseen) else facts.saved.value.networks
+
+
+def _would_join(network: Wireless, stored: Iterable[SavedNetwork]) -> bool:
+    """Tell whether this computer would join, by itself, a network of the same name and a lesser kind."""
+    security = in_effect(network)
+    by_itself = (one for one in stored if one.by_itself and one.ssid == network.ssid)
+    return any(is_lesser_kind(one.security, security) for one in by_itself)
 
 
 def _twins(network: Wireless, in_range: Iterable[AccessPoint]) -> list[Security]:
@@ -99,6 +121,20 @@ HAS_TWIN = Words(
 GOT_WEAKER = Words(
     "{wifi} is protected less well than when it was joined before, so it could be a double.",
     "{wifi}の保護が以前の接続時より弱くなっており、なりすましのおそれがあります。",
+)
+WOULD_JOIN_TWIN = Words(
+    "{wifi} has a double in range that is protected less well, and this computer would join it by itself.",
+    "{wifi}と同じ名前で保護の弱いネットワークが近くにあり、このパソコンがそこへ自動的に接続するおそれがあります。",
+)
+STAY = Words(
+    "Stay on the one in use, and do not choose the other by hand.",
+    "今のWi-Fiをそのままお使いください。同じ名前のもう一方には、手動でも接続しないでください。",
+)
+FORGET = Words(
+    "Open the settings, choose Wi-Fi, and forget the saved network of this name that is protected less well; then "
+    "press Connect again. If it stays so, call {help_desk}.",
+    "設定の「Wi-Fi」で、保存済みのネットワークのうち同じ名前で保護の弱いものを削除してから、もう一度接続して"
+    "ください。続く場合は{help_desk}に連絡してください。",
 )
 USE_ANOTHER = Words(
     "Use your phone's hotspot or a cable, then press Connect again; if you changed this Wi-Fi yourself, restart the "

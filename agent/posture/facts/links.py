@@ -64,7 +64,7 @@ class AccessPoint:
 
 @dataclass(frozen=True, slots=True)
 class Air:
-    """What is in range, and what was joined since the start: each access point once for each of its protections."""
+    """What is in range, and what was joined lately: each access point once for each of its protections."""
 
     in_range: tuple[AccessPoint, ...]
     joined: tuple[AccessPoint, ...] = ()
