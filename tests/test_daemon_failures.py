@@ -1,5 +1,6 @@
 """Since when checks fail: remembered over restarts, cleared by a pass, and never by a report or a restart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,34 @@ def test_a_clock_set_back_counts_from_now_and_not_from_the_future(tmp_path: Path
     path = tmp_path / "failing.json"
     judged(jury(path), OPEN, SUNDAY + 1_000 * DAY)
     judged(jury(path), OPEN, SUNDAY)
+    assert Failures(path).since == {"wifi.trust": SUNDAY}
+
+
+FLAT_BATTERY = 1_420_070_400.0  # 2015-01-01 00:00 UTC
+
+
+def judged_at(by: Jury, boot: float, wall: float) -> Finding:
+    links = replace(OPEN.links, at=boot)
+    findings = by.judge(Facts(links=links), Instant(boot, wall)).findings
+    return next(one for one in findings if one.check == "wifi.trust")
+
+
+@pytest.mark.parametrize("known", [{}, {"wifi.trust": SUNDAY - 3 * DAY}])
+def test_a_clock_that_is_set_right_after_the_start_ends_no_grace_by_that(tmp_path: Path, known: dict[str, float]):
+    Failures(tmp_path / "failing.json").keep(known)
+    one = jury(tmp_path / "failing.json")
+    assert judged_at(one, 20.0, FLAT_BATTERY).rule is Response.WARN
+    told = judged_at(one, 80.0, SUNDAY)
+    assert (told.rule, Failures(tmp_path / "failing.json").since) == (Response.WARN, {"wifi.trust": SUNDAY - 60.0})
+    assert judged_at(one, 80.0 + 17 * DAY, SUNDAY + 17 * DAY).rule is Response.REFUSE
+
+
+def test_a_clock_that_ran_ahead_for_a_while_moves_nothing_that_was_known_before(tmp_path: Path):
+    path = tmp_path / "failing.json"
+    judged(jury(path), OPEN, SUNDAY)
+    one = jury(path)
+    assert judged_at(one, 20.0, SUNDAY + 5_000 * DAY).rule is Response.REFUSE
+    assert judged_at(one, 80.0, SUNDAY + DAY).rule is Response.WARN
     assert Failures(path).since == {"wifi.trust": SUNDAY}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.daemon.files import read_private, why_unreadable, write_private
 from agent.shapes import Bounds, plain, shape
+from ike.config import Instant
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,26 @@ class Failures:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self.since: Mapping[str, float] = {} if path is None else _read(path)
+        self._begun: frozenset[str] = frozenset()
+        self._lead: float | None = None
+
+    def follow(self, now: Instant) -> None:
+        """Move what began since the start by as much as the clock was set meanwhile: it lasts no longer for that.
+
+        Without it, a laptop that starts in 2015 for want of a battery would refuse as soon as its clock is set right.
+        """
+        lead, before = now.wall - now.boot, self._lead
+        self._lead = lead
+        if before is not None and abs(lead - before) >= LEAST_STEP:
+            moved = {check: at + lead - before for check, at in self.since.items() if check in self._begun}
+            self.keep({**self.since, **moved})
 
     def keep(self, since: Mapping[str, float]) -> None:
         """Remember this instead. What cannot be written is told in the log and remembered all the same."""
         if since == self.since:
             return
+        changed = {check for check, at in since.items() if self.since.get(check) != at}
+        self._begun = (self._begun & since.keys()) | changed
         self.since = since
         if self._path is None:
             return
@@ -61,6 +77,9 @@ def _read(path: Path) -> Mapping[str, float]:
         return {}
     return {one.check: one.since for one in kept.failing}
 
+
+# Our choice, in seconds: less is no step of the clock, only how it is kept right.
+LEAST_STEP = 60.0
 
 # Our choices: bytes of the file, characters, checks, and seconds since 1970.
 LARGEST = 1 << 16

@@ -64,10 +64,12 @@ class Jury:
 
     def preview(self, facts: Facts, now: Instant) -> Verdict:
         """Judge what was seen, for a report only: nothing begins and nothing ends by it."""
+        self.failures.follow(now)
         return judge(self.policy, facts, self._context(now))
 
     def foresee(self, facts: Facts, now: Instant, horizon: float) -> tuple[Foreseen, ...]:
         """Tell what refuses now and what will within `horizon` seconds; nothing begins and nothing ends by it."""
+        self.failures.follow(now)
         return foresee(self.policy, facts, self._context(now), horizon)
 
     def rests_on(self, facts: Facts, now: Instant) -> Mapping[str, Fact]:
