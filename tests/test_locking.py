@@ -148,7 +148,7 @@ def test_kde_locks_after_its_minutes_and_its_grace(machine: Machine):
 
 def test_where_several_desktops_are_installed_the_weakest_counts(gnome: Machine):
     gnome.write("usr/bin/plasmashell")
-    gnome.write("home/sato/.config/kscreenlockerrc", f"[Daemon]\nTimeout={'9' * 5000}\nLockGrace=60\n")
+    gnome.write("home/sato/.config/kscreenlockerrc", "[Daemon]\nTimeout=6\nLockGrace=0\n")
     assert screen(gnome) == (Told.YES, 360.0)
     gnome.write("home/sato/.config/kscreenlockerrc", "[Daemon]\nTimeout=0\n")
     assert screen(gnome) == (Told.NO, None)
@@ -227,18 +227,53 @@ def test_without_a_list_of_accounts_nothing_is_claimed(machine: Machine):
     assert seen == Unseen(why, 5.0)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "Autolock[$e]=false",
+        "Autolock[$ie]=false",
+        "Autolock[ja]=false",
+        "\\x41utolock=false",
+        "Autolock=perhaps",
+        "Autolock=f\\x61lse",
+        "Timeout=\\x30",
+        "LockGrace=-1",
+        f"Timeout={'9' * 5000}",
+        "[\\x44aemon]\nAutolock=false",
+    ],
+)
+def test_what_only_kde_itself_understands_is_untold(machine: Machine, settings: str):
+    machine.write("usr/bin/plasmashell")
+    machine.write("home/sato/.config/kscreenlockerrc", f"[Daemon]\n{settings}\n")
+    assert screen(machine) == NOTHING_TOLD
+
+
+@pytest.mark.parametrize("section", ["[daemon]", "[Daemon][More]", "[Greeter][Wallpaper][org.kde.image][General]"])
+def test_another_section_than_kdes_own_sets_nothing(machine: Machine, section: str):
+    machine.write("usr/bin/plasmashell")
+    settings = f"[Daemon] x\nAutolock=false\n{section}\nAutolock=true\nImage[$e]=file:///x\n"
+    machine.write("home/sato/.config/kscreenlockerrc", settings)
+    assert screen(machine) == (Told.NO, None)
+
+
+@pytest.mark.parametrize("fixed", ["[Daemon][$i]\nTimeout=10", "[$i]\n[Daemon]\nTimeout=10"])
+def test_a_section_that_the_system_fixes_is_the_systems_alone(machine: Machine, fixed: str):
+    machine.write("usr/bin/plasmashell")
+    machine.write("home/sato/.config/kscreenlockerrc", "[Daemon]\nAutolock=false\nTimeout=90\n")
+    machine.write("etc/xdg/kscreenlockerrc", fixed)
+    assert screen(machine) == (Told.YES, 605.0)
+
+
 def test_a_layer_keeps_what_it_fixes():
-    below, above = read_settings(b"[a]\nx[$i]=1\ny=1\n"), read_settings(b"[A]\nX=2\nY=2\n")
+    below, above = read_settings(b"[a]\nx[$i]=1\ny=1\n"), read_settings(b"[a]\nx=2\ny=2\n")
     assert {key: setting.value for key, setting in merge([below, above]).items()} == {("a", "x"): "1", ("a", "y"): "2"}
     assert merge([read_settings(b"[$i]\n[a]\nx=1\n"), above])["a", "x"].value == "1"
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_settings_or_nothing(content: bytes):
-    for (section, key), setting in read_settings(content).items():
-        assert section == section.lower()
-        assert key == key.lower()
-        assert "\n" not in setting.value
+    for names, setting in read_settings(content).items():
+        assert "\n" not in "".join((*names, setting.value))
 
 
 @pytest.fixture(scope="session")

@@ -17,20 +17,20 @@ def list_auto_logins(root: Path) -> tuple[str, ...]:
     gdm = [_read(root / file) for file in GDM_FILES]
     found = [name for settings in gdm for name in _of_gdm(settings)]
     found += _of_lightdm(_merged(root, LIGHTDM_FILES))
-    found += [setting.value for setting in [_merged(root, SDDM_FILES).get(("autologin", "user"))] if setting]
+    found += [setting.value for setting in [_merged(root, SDDM_FILES).get(("Autologin", "User"))] if setting]
     found += _of_consoles(root)
     return tuple(sorted({name for name in found if name}))
 
 
 def _of_gdm(settings: Settings) -> Iterator[str]:
-    for kind in ("automatic", "timed"):
-        enabled, name = settings.get(("daemon", f"{kind}loginenable")), settings.get(("daemon", f"{kind}login"))
+    for kind in ("Automatic", "Timed"):
+        enabled, name = settings.get(("daemon", f"{kind}LoginEnable")), settings.get(("daemon", f"{kind}Login"))
         if enabled and name and enabled.value.lower() in TRUE:
             yield name.value
 
 
 def _of_lightdm(settings: Settings) -> list[str]:
-    seats = {section for section, _ in settings if section.startswith("seat")}
+    seats = {section for section, _ in settings if section.startswith("Seat")}
     users = [settings.get((seat, "autologin-user")) for seat in seats]
     return [user.value for user in users if user]
 

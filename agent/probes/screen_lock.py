@@ -12,7 +12,7 @@ from agent.posture.facts import Told
 from agent.probes.accounts import Account
 from agent.probes.dconf import Dconf
 from agent.probes.mounts import Mount
-from agent.probes.settings_files import Settings, merge, read_settings
+from agent.probes.settings_files import Setting, Settings, merge, read_settings
 from agent.probes.small_files import UnreadableError, read_small
 from agent.probes.user_files import read_of_user
 
@@ -56,18 +56,21 @@ def _read_gnome(root: Path, mounts: Sequence[Mount], account: Account) -> Screen
 
 
 def _read_kde(root: Path, mounts: Sequence[Mount], account: Account) -> ScreenLock:
-    """Read Autolock, and Timeout in minutes with LockGrace in seconds."""
+    """Read Autolock, and Timeout in minutes with LockGrace in seconds; what only KDE understands is not told."""
     layers = [read_small(root / "etc/xdg" / KDE_FILE), read_of_user(root, mounts, account, (".config", KDE_FILE))]
     settings = merge(read_settings(layer) for layer in layers if layer is not None)
-    minutes, grace = _number(settings, "timeout", KDE_USUAL_MINUTES), _number(settings, "lockgrace", KDE_USUAL_GRACE)
-    if minutes == 0 or (("daemon", "autolock") in settings and settings["daemon", "autolock"].value.lower() in OFF):
+    locks = settings.get(("Daemon", "Autolock"), KDE_LOCKS).value.lower()
+    minutes, grace = (settings.get(("Daemon", key), usual).value for key, usual in KDE_SPANS.items())
+    if locks in OFF:
         return ScreenLock(Told.NO)
-    return ScreenLock(Told.YES, float(minutes * 60 + grace))
+    if locks not in ON or not NUMBER.fullmatch(minutes) or not NUMBER.fullmatch(grace) or _has_riddles(settings):
+        return NOT_TOLD
+    return ScreenLock(Told.YES, float(int(minutes) * 60 + int(grace))) if int(minutes) else ScreenLock(Told.NO)
 
 
-def _number(settings: Settings, key: str, usual: int) -> int:
-    setting = settings.get(("daemon", key))
-    return int(setting.value) if setting and NUMBER.fullmatch(setting.value) else usual
+def _has_riddles(settings: Settings) -> bool:
+    """Tell whether a name is written in a way of KDE's own: escaped, or with marks for what its value is."""
+    return any("\\" in section + key or (section == "Daemon" and "[" in key) for section, key in settings)
 
 
 NOT_TOLD = ScreenLock(Told.UNTOLD)
@@ -81,6 +84,7 @@ GNOME_IDLE = "/org/gnome/desktop/session/idle-delay"
 GNOME_NO_LOCK = "/org/gnome/desktop/lockdown/disable-lock-screen"
 GNOME_USUAL_IDLE = 300
 KDE_FILE = "kscreenlockerrc"
-KDE_USUAL_MINUTES, KDE_USUAL_GRACE = 5, 5
+KDE_LOCKS = Setting("true", fixed=False)
+KDE_SPANS = {"Timeout": Setting("5", fixed=False), "LockGrace": Setting("5", fixed=False)}
 NUMBER = re.compile(r"[0-9]{1,9}")
-OFF = frozenset({"false", "off", "no", "0"})
+ON, OFF = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})

@@ -19,19 +19,21 @@ Settings = Mapping[tuple[str, str], Setting]
 
 
 def read_settings(content: bytes) -> Settings:
-    """Read a file; sections and keys are in small letters, and of equals the last counts."""
+    """Read a file; of equals the last counts. An empty key stands for a whole section, an empty section for all."""
     found: dict[tuple[str, str], Setting] = {}
-    section, all_fixed, section_fixed = "", False, False
+    section = ""
     for line in content.decode("utf-8", "backslashreplace").split("\n"):
         line = line.strip()
         if line == FIXED:
-            all_fixed = True
+            found["", ""] = Setting("", fixed=True)
         elif line.startswith("["):
-            section, section_fixed = line[1:].partition("]")[0].lower(), line.endswith(FIXED)
+            name, _, rest = line[1:].partition("]")
+            section = line if rest.startswith("[") and rest != FIXED else name
+            if rest == FIXED:
+                found[section, ""] = Setting("", fixed=True)
         elif "=" in line and line[0] not in COMMENTS:
-            key, _, value = line.partition("=")
-            name, fixed = key.strip().removesuffix(FIXED), key.strip().endswith(FIXED)
-            found[section, name.strip().lower()] = Setting(value.strip(), fixed or section_fixed or all_fixed)
+            key, value = (part.strip() for part in line.split("=", 1))
+            found[section, key.removesuffix(FIXED).strip()] = Setting(value, key.endswith(FIXED))
     return found
 
 
@@ -39,8 +41,13 @@ def merge(layers: Iterable[Settings]) -> Settings:
     """Put layers on each other, each over those before it except where one of them is fixed."""
     merged: dict[tuple[str, str], Setting] = {}
     for layer in layers:
-        merged |= {key: setting for key, setting in layer.items() if key not in merged or not merged[key].fixed}
+        merged |= {key: setting for key, setting in layer.items() if not _is_fixed(merged, *key)}
     return merged
+
+
+def _is_fixed(settings: Settings, section: str, key: str) -> bool:
+    over = (settings.get(place) for place in ((section, key), (section, ""), ("", "")))
+    return any(setting is not None and setting.fixed for setting in over)
 
 
 FIXED = "[$i]"
