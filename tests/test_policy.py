@@ -26,6 +26,7 @@ from agent.posture.facts import (
 )
 from agent.posture.moment import Moment
 from agent.posture.policy import Context, Policy, PolicyError, PolicyErrors
+from agent.posture.policy.loading import MOST_TOLD
 from agent.posture.policy.rules import DEFAULT_RULES
 from agent.posture.policy.text import DEEPEST, LARGEST_TEXT
 from agent.posture.policy.values import Identity
@@ -78,6 +79,17 @@ def errors(text: str | bytes) -> list[str]:
 def with_line(line: str) -> str:
     """The shortest policy with one more line, its tenth."""
     return f"{SHORTEST}{line}\n"
+
+
+@pytest.mark.parametrize(
+    "flood",
+    ["a: 1\n" * 2_000, "".join(f"a{n}: 1\n" for n in range(2_000)), f"apps: {{forbidden: [{'x,' * 2_000}]}}\n"],
+    ids=["twice", "unknown", "wrong"],
+)
+def test_of_a_flood_of_errors_the_first_are_told_and_that_there_are_more(flood: str):
+    told = complaints(SHORTEST + flood)
+    assert (len(told), told[-1].message) == (MOST_TOLD + 1, "there are more errors from here on; mend these first")
+    assert not any(error.message == told[-1].message for error in told[:-1])
 
 
 def test_the_shortest_policy_has_strict_defaults():

@@ -7,6 +7,8 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
 from typing import get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -53,12 +55,17 @@ def load(text: str | bytes, filename: str) -> Policy:
 
 
 def load_layers(sources: Sequence[Source]) -> Layered:
-    """Read at least one file, the lowest layer first, as one policy; raise `PolicyErrors` with every error."""
+    """Read at least one file, the lowest layer first, as one policy; raise `PolicyErrors` with every error.
+
+    Of a flood of errors only the first are told, and that there are more.
+    """
     document = laid(sources)
     policy, wrong = _validated(document) if document.complete else (None, [])
-    found = {(fault.place, quote(fault.message)) for fault in document.faults} | set(wrong)
+    faults = sorted(document.faults, key=attrgetter("place"))[: MOST_TOLD + 1]
+    found = sorted({(fault.place, quote(fault.message)) for fault in faults} | set(wrong))
     if policy is None or found:
-        raise PolicyErrors(tuple(PolicyError(at.file, at.line, at.column, said) for at, said in sorted(found)))
+        told = [*found[:MOST_TOLD], *((at, MORE) for at, _ in found[MOST_TOLD : MOST_TOLD + 1])]
+        raise PolicyErrors(tuple(PolicyError(at.file, at.line, at.column, said) for at, said in told))
     return Layered(policy, document.values)
 
 
@@ -71,8 +78,8 @@ def _validated(document: Document) -> tuple[Policy | None, list[tuple[Place, str
     try:
         return Policy.model_validate(document.value), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return None, [_told(detail, document) for detail in details if not _follows(detail, document)]
+        details = (detail for detail in error.errors(include_url=False) if not _follows(detail, document))
+        return None, [_told(detail, document) for detail in islice(details, MOST_TOLD + 1)]
 
 
 def _follows(detail: ErrorDetails, document: Document) -> bool:
@@ -153,6 +160,7 @@ def _section(annotation: object) -> type[BaseModel] | None:
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
+MORE = "there are more errors from here on; mend these first"
 AT_THE_KEY = frozenset({"extra_forbidden", "missing"})
 SENTENCES: Mapping[str, str] = {
     "model_type": "{name} is a section: write its keys below it, each on its own line",
@@ -167,5 +175,6 @@ SENTENCES: Mapping[str, str] = {
 }
 
 # Our choices.
+MOST_TOLD = 200
 LONGEST_GUESS = 64
 MOST_LISTED = 8
