@@ -49,6 +49,13 @@ def test_without_a_reason_the_reasons_are_told_and_what_an_emergency_means(path:
     ]
 
 
+def test_a_reason_that_the_policy_does_not_know_asks_for_nothing(path: Path) -> None:
+    with StandIn(path, says(REFUSED)) as daemon:
+        done = run(path, "emergency", "--reason", "patint\x1b")
+    assert (done.returncode, daemon.asked) == (2, [AskStatus()])
+    assert done.stderr.splitlines()[0] == "The policy knows no reason 'patint\\u001b'."
+
+
 def test_with_a_reason_it_opens_and_tells_how_long_it_lasts(path: Path) -> None:
     with StandIn(path, says(REFUSED), says(Done(300.0, URGENT))) as daemon:
         done = run(path, "emergency", "hospital", "--reason", "patient")

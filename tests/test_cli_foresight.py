@@ -40,6 +40,7 @@ CERTIFICATE = Coming(
 )
 RESTART = replace(CERTIFICATE, when="notice", at=None, code="device.updates", who="you")
 OLD = replace(CERTIFICATE, when="notice", at="2026-12-01T00:00:00+00:00", code="device.updates")
+LATER = replace(OLD, when="later")
 WIFI = replace(CERTIFICATE, when="now", at=None, code="wifi.trust")
 READY = Readiness("2026-11-23T08:12:31+00:00", 7, True, (RESTART, OLD), None)
 LOST = Reason(
@@ -71,7 +72,7 @@ def test_a_ready_computer_is_told_what_is_good_to_know(path: Path) -> None:
         "    This computer's certificate ended.",
         "    What to do: Call the help desk now.",
         "    Who acts: you",
-        "[i] device.updates: good to know, from 2026-12-01 00:00",
+        "[i] device.updates: will be a warning from 2026-12-01 00:00",
         "    This computer's certificate ended.",
         "    What to do: Call the help desk now.",
         "    Who acts: the hospital's IT department",
@@ -79,11 +80,12 @@ def test_a_ready_computer_is_told_what_is_good_to_know(path: Path) -> None:
 
 
 def test_what_refuses_now_or_soon_exits_with_3_and_tells_from_when(path: Path) -> None:
-    with StandIn(path, says(replace(READY, ready=False, coming=(WIFI, CERTIFICATE)))):
+    with StandIn(path, says(replace(READY, ready=False, coming=(WIFI, CERTIFICATE, LATER)))):
         done = run(path, "ready")
     assert done.returncode == 3
     assert "[x] wifi.trust: refuses now" in done.stdout
     assert "[!] device.identity: will refuse from 2026-11-24 09:00" in done.stdout
+    assert "[!] device.updates: will refuse from 2026-12-01 00:00" in done.stdout
 
 
 def test_readiness_is_told_in_japanese_and_as_json(path: Path) -> None:
@@ -110,7 +112,13 @@ def test_readiness_never_claims_more_than_was_seen(word: str) -> None:
 
 WORDS = st.builds(Words, st.text(), st.text())
 COMING = st.builds(
-    Coming, st.sampled_from(["now", "soon", "notice"]), st.none() | st.text(), st.text(), WORDS, WORDS, st.text()
+    Coming,
+    st.sampled_from(["now", "soon", "later", "notice"]),
+    st.none() | st.text(),
+    st.text(),
+    WORDS,
+    WORDS,
+    st.text(),
 )
 NETWORKS = st.builds(
     Network, st.none() | st.integers(), st.text(), st.text(), st.sampled_from(["wpa2", "wpa3"]), st.none()

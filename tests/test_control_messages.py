@@ -73,7 +73,9 @@ checked = st.builds(
     text,
     finite,
 )
-coming = st.builds(Coming, st.sampled_from(["now", "soon", "notice"]), st.none() | text, text, words, words, text)
+coming = st.builds(
+    Coming, st.sampled_from(["now", "soon", "later", "notice"]), st.none() | text, text, words, words, text
+)
 networks = st.builds(Network, st.none() | counts, text, text, st.sampled_from(["wpa2", "wpa3"]), st.none() | text)
 replies: st.SearchStrategy[Reply] = st.one_of(
     st.builds(Step, st.sampled_from(["look", "key", "tunnel", "gateway", "network"]), finite, words),

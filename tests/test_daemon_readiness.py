@@ -69,7 +69,7 @@ def test_a_laptop_with_nothing_to_come_is_ready(tmp_path: Path):
     assert not (tmp_path / "events.jsonl").read_text()
 
 
-@pytest.mark.parametrize(("ends", "when", "ready"), [(10 * HOUR, "soon", False), (9 * DAY, "notice", True)])
+@pytest.mark.parametrize(("ends", "when", "ready"), [(10 * HOUR, "soon", False), (9 * DAY, "later", True)])
 def test_a_certificate_that_ends_is_told_with_its_date_and_warned_of_within_a_day(
     tmp_path: Path, ends: float, when: str, ready: bool
 ):
@@ -137,14 +137,16 @@ def test_stored_networks_that_nobody_registered_are_a_notice_where_the_policy_re
         stored = [SavedNetwork(name, Security.WPA2_PSK, True) for name in (b"aunt", b"home", b"\xff\x1b")]
         stored.append(SavedNetwork(b"hospital", Security.ENTERPRISE, True))
         stored.append(SavedNetwork(b"never", Security.SAE, False))
+        stored.append(SavedNetwork(b"here", Security.SAE, True))
         stage.lookout.more["saved"] = Saved(tuple(stored))
+        stage.lookout.wireless = (Wireless("wlan0", b"here", "02:00:00:00:00:01", Security.SAE),)
         stage.checkpoint.jury.registrations.add(Registration(b"home", "Home", Strength.WPA2, 1000, 1.0))
         told = await ask(stage)
-        notices = [one for one in told.coming if one.code == "wifi.trust"]
+        notices = [one for one in told.coming if one.when == "notice"]
         assert bool(notices) is named
         for one in notices:
             assert "'\\xff\\u001b', 'aunt'" in one.seen.en
-            assert not [word for word in ("'home'", "'hospital'", "'never'") if word in one.seen.en]
+            assert not [word for word in ("'home'", "'hospital'", "'never'", "'here'") if word in one.seen.en]
             assert "sekisho network add" in one.remedy.ja
 
     play(tmp_path, scene, policy)

@@ -34,14 +34,14 @@ def _headline(coming: Coming) -> Words:
         return REFUSES_NOW
     if coming.at is None:
         return NOTICE
-    return (REFUSES_FROM if coming.when == "soon" else NOTICE_FROM).filled(when=_when(coming.at))
+    return (NOTICE_FROM if coming.when == "notice" else REFUSES_FROM).filled(when=_when(coming.at))
 
 
 def _when(at: str) -> str:
     return local(at).strftime("%Y-%m-%d %H:%M")
 
 
-MARKS: Mapping[str, str] = {"now": "x", "soon": "!", "notice": "i"}
+MARKS: Mapping[str, str] = {"now": "x", "soon": "!", "later": "!", "notice": "i"}
 READY = Words(
     "Nothing was seen at {when} that will refuse this computer within 24 hours (policy serial {serial}).",
     "{when}の時点で、24時間以内に接続を拒否される原因は見つかりませんでした(ポリシー通し番号 {serial})。",
@@ -53,4 +53,4 @@ NOT_READY = Words(
 REFUSES_NOW = Words("refuses now", "いま接続を拒否")
 REFUSES_FROM = Words("will refuse from {when}", "{when}以降は接続を拒否")
 NOTICE = Words("good to know", "お知らせ")
-NOTICE_FROM = Words("good to know, from {when}", "お知らせ({when}以降)")
+NOTICE_FROM = Words("will be a warning from {when}", "{when}以降は注意の対象")

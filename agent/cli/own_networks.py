@@ -40,7 +40,7 @@ def _list(told: Networks, language: Language) -> Iterator[str]:
     for one in told.networks:
         number = "-" if one.number is None else str(one.number)
         since = BY_POLICY if one.since is None else SINCE.filled(day=local(one.since).strftime("%Y-%m-%d"))
-        yield f"  {number:>2}  {_filled(LISTED, one, language)} {since.in_(language)}"
+        yield f"  {number:>2}  {_filled(LISTED, one, language)}{since.in_(language)}"
     if told.most > count:
         yield HOW_TO_ADD.in_(language)
 
@@ -55,7 +55,7 @@ COUNTED = Words("Registered Wi-Fi networks ({count} of at most {most}):", "登�
 OFF = Words(
     "The hospital's policy lets nobody register a Wi-Fi.", "病院のポリシーでは、Wi-Fiの登録は認められていません。"
 )
-LISTED = Words("'{title}' (name: {ssid}), at least {least},", "「{title}」(名前: {ssid})、{least}以上、")
+LISTED = Words("'{title}' (name: {ssid}), at least {least}, ", "「{title}」(名前: {ssid})、{least}以上、")
 SINCE = Words("since {day}", "{day}登録")
 BY_POLICY = Words("by the hospital's policy", "病院のポリシーによる登録")
 HOW_TO_ADD = Words(

@@ -21,8 +21,8 @@ def prepare(told: Status, wish: Wish, screen: Screen) -> Exit | None:
     if offer is None:
         off = show.as_refusal(problem("emergency.off"))
         return asking.refused(Refused("problem", told.reasons) if told.policy_serial is None else off, wish, screen)
-    if wish.reason is None:
-        screen.complain(_choices(offer, wish.language))
+    if wish.reason not in {one.code for one in offer.reasons}:
+        screen.complain(_choices(offer, wish))
         return Exit.USAGE
     screen.lines(_meaning(offer, wish.language))
     if wish.yes or not sys.stdin.isatty() or _agrees(wish.language):
@@ -31,7 +31,10 @@ def prepare(told: Status, wish: Wish, screen: Screen) -> Exit | None:
     return Exit.FAILED
 
 
-def _choices(offer: Offer, language: Language) -> Iterator[str]:
+def _choices(offer: Offer, wish: Wish) -> Iterator[str]:
+    language = wish.language
+    if wish.reason is not None:
+        yield NO_SUCH.filled(reason=show.safe(wish.reason)).in_(language)
     yield CHOOSE.in_(language)
     yield from (f"  {show.safe(one.code)}: {show.safe(one.said.in_(language))}" for one in offer.reasons)
     yield from _meaning(offer, language)
@@ -57,6 +60,7 @@ def _agrees(language: Language) -> bool:
         return False
 
 
+NO_SUCH = Words("The policy knows no reason '{reason}'.", "「{reason}」という理由はポリシーにありません。")
 CHOOSE = Words(
     "Say why, with 'sekisho emergency --reason CODE', where CODE is one of:",
     "「sekisho emergency --reason CODE」の形で、次のいずれかの理由を指定してください。",

@@ -262,13 +262,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """One thing that refuses this computer now, will within a day, or is worth knowing before it matters.
+    """One thing that refuses this computer now, will within a day or later, or is worth knowing before it matters.
 
     `at` is from when (UTC, ISO 8601), None where no date is known; the words are those of that time.
     """
 
     name: ClassVar[str] = "coming"
-    when: Literal["now", "soon", "notice"]
+    when: Literal["now", "soon", "later", "notice"]
     at: str | None
     code: str
     seen: Words

@@ -9,7 +9,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from agent import events
 from agent.control.messages import Coming, Readiness, Reason
@@ -19,7 +19,7 @@ from agent.daemon.instants import iso
 from agent.daemon.jury import Jury
 from agent.posture.checks.networks import WITHOUT_PASSWORD
 from agent.posture.checks.sentences import name_some, tell
-from agent.posture.facts import NOT_LOOKED, Facts, Security, Unseen
+from agent.posture.facts import NOT_LOOKED, Facts, Observed, Security, Unseen
 from agent.posture.policy.foreseeing import Foreseen
 from agent.posture.policy.schedule import OfficeHours, date
 from agent.posture.verdict import Finding, Outcome, Response, Who
@@ -27,7 +27,7 @@ from agent.problems import problem
 from agent.words import Words
 from ike.config import Instant
 
-When = Literal["now", "soon", "notice"]
+When = Literal["now", "soon", "later", "notice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,18 @@ class Outlook:
     notices: tuple[Finding, ...] = ()
     lost: str | None = None
 
-    def codes(self, when: When) -> tuple[str, ...]:
-        """List the checks that refuse now, soon or not so soon."""
-        told = tuple(one.finding.check for one in self.foreseen if self.when(one) == when)
-        return told + tuple(one.check for one in self.notices) if when == "notice" else told
+    def codes(self, *when: When) -> tuple[str, ...]:
+        """List the checks of which something is to be told for these times."""
+        told = tuple(one.finding.check for one in self.foreseen if self.when(one) in when)
+        return told + tuple(one.check for one in self.notices if "notice" in when)
 
     def when(self, one: Foreseen) -> When:
-        """Tell whether something refuses now, within a day, or is only to be known."""
-        if one.finding.rule is not Response.REFUSE or one.at > self.at.wall + DAY:
+        """Tell whether something refuses now, within a day or later, or is only to be known."""
+        if one.finding.rule is not Response.REFUSE:
             return "notice"
-        return "now" if one.at <= self.at.wall else "soon"
+        if one.at <= self.at.wall:
+            return "now"
+        return "soon" if one.at <= self.at.wall + DAY else "later"
 
 
 async def look_ahead(checkpoint: Checkpoint, uid: int | None) -> Outlook:
@@ -67,11 +69,10 @@ def readiness(outlook: Outlook) -> Readiness:
     """Tell an outlook to whoever asked."""
     coming = [_coming(outlook.when(one), one.at, one.finding) for one in outlook.foreseen]
     coming += [_coming("notice", None, one) for one in outlook.notices]
-    refused = outlook.codes("now") + outlook.codes("soon")
     return Readiness(
         at=iso(outlook.at.wall),
         policy_serial=outlook.serial,
-        ready=not refused and outlook.lost is None,
+        ready=not outlook.codes("now", "soon") and outlook.lost is None,
         coming=tuple(sorted(coming, key=lambda one: ORDER.index(one.when))),
         problem=None if outlook.lost is None else reason(problem("look.lost", outlook.lost)),
     )
@@ -96,7 +97,9 @@ async def daily(checkpoint: Checkpoint, keep: Callable[[Outlook], None]) -> None
             last = now.boot
             outlook = await look_ahead(checkpoint, None)
             keep(outlook)
-            checkpoint.record(events.Readied(outlook.codes("now"), outlook.codes("soon"), outlook.codes("notice")))
+            checkpoint.record(
+                events.Readied(outlook.codes("now"), outlook.codes("soon"), outlook.codes("later", "notice"))
+            )
 
 
 def is_due(hours: OfficeHours, now: Instant, ahead: float, share: float, last: float | None) -> bool:
@@ -142,17 +145,19 @@ def _notices(jury: Jury, sighting: Sighting) -> Iterator[Finding]:
 
 
 def _unregistered(jury: Jury, facts: Facts) -> tuple[str, ...]:
-    """Name the stored networks that would be refused only because nobody registered them."""
+    """Name the stored networks that would be refused only because nobody registered them; the one in use is now."""
     wifi = jury.policy.wifi
     if wifi.protected == "allow" or isinstance(facts.saved, Unseen):
         return ()
-    registered = {one.ssid for one in wifi.own} | {one.ssid for one in jury.registrations.all}
+    known = {one.ssid for one in wifi.own} | {one.ssid for one in jury.registrations.all}
+    if isinstance(facts.links, Observed):
+        known |= {one.ssid for one in facts.links.value.wireless}
     stored = (one for one in facts.saved.value.networks if one.by_itself and one.security not in OTHERWISE)
-    return tuple(sorted(one.ssid.decode("utf-8", "backslashreplace") for one in stored if one.ssid not in registered))
+    return tuple(sorted(one.ssid.decode("utf-8", "backslashreplace") for one in stored if one.ssid not in known))
 
 
 OTHERWISE = WITHOUT_PASSWORD | {Security.ENTERPRISE, Security.UNKNOWN}
-ORDER: tuple[When, ...] = ("now", "soon", "notice")
+ORDER: tuple[When, ...] = get_args(When)
 WILL_REFUSE = Words("From {when} this will refuse the connection: {seen}", "{when}以降は接続できなくなります。{seen}")
 RESTART_WANTED = Words(
     "An installed update takes effect only after a restart.",

@@ -56,8 +56,8 @@ def test_a_grace_is_told_with_its_date_while_it_still_lets_through(visit: Visit)
     visit.start(visit.scene.policy + "checks: {apps.unapproved: {grace: 5d}}\n")
     with Unapproved.start(visit.scene.laptop):
         code, coming = ready(visit)
-        assert (code, coming["apps.unapproved"]) == (0, "notice")
-        assert "[i] apps.unapproved: good to know, from 20" in visit.sekisho("ready").output
+        assert (code, coming["apps.unapproved"]) == (0, "later")
+        assert "[!] apps.unapproved: will refuse from 20" in visit.sekisho("ready").output
 
 
 def with_certificate(visit: Visit, lasting: timedelta) -> str:
