@@ -87,6 +87,8 @@ def test_the_disk_that_the_system_runs_from_is_no_removable_one(machine: Machine
         ("install usb-storage /bin/false\n", Told.YES),
         ("install usb_storage /usr/bin/true # hospital\n", Told.YES),
         ("install usb-storage /sbin/modprobe --ignore-install usb-storage\n", Told.NO),
+        ("install usb-storage /bin/false || /sbin/modprobe --ignore-install usb-storage\n", Told.NO),
+        ("install usb-storage /bin/true; /sbin/modprobe --ignore-install usb-storage\n", Told.NO),
         ("blacklist usb-storage\n", Told.NO),
         ("blacklist usb-storage\nblacklist uas\n", Told.YES),
         ("install uas /bin/true\n", Told.NO),

@@ -56,7 +56,7 @@ def _read_rules(root: Path) -> tuple[set[str], set[str]]:
     stopped, ignored = set(), set()
     for line in _list_lines(root):
         match line.partition("#")[0].replace("-", "_").split():
-            case ["install", driver, command, *_] if command in DOES_NOTHING:
+            case ["install", driver, command] if command in DOES_NOTHING:
                 stopped.add(driver)
             case ["blacklist", driver]:
                 ignored.add(driver)
