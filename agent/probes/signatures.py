@@ -3,6 +3,7 @@
 It reads no signature, and does not tell whether the program has loaded them.
 """
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent.posture.facts import Grade
-from agent.probes.small_files import list_names
+from agent.probes.small_files import FLAGS, list_names
 
 
 def find_made(folder: Path) -> tuple[float | None, Grade]:
@@ -38,8 +39,12 @@ def read_made(header: bytes) -> float | None:
 
 
 def _read_header(file: Path) -> bytes:
-    with suppress(OSError), file.open("rb") as opened:
-        return opened.read(HEADER)
+    with suppress(OSError):
+        descriptor = os.open(file, FLAGS)
+        try:
+            return os.read(descriptor, HEADER)
+        finally:
+            os.close(descriptor)
     return b""
 
 
