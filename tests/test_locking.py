@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.posture.facts import Grade, Locking, Observed, Told, Unseen
-from agent.probes.gvdb import GvdbError, Table
+from agent.probes.gvdb import HEADER, ITEM, GvdbError, Table, _hash
 from agent.probes.locking import look_at_locking
 from agent.probes.settings_files import merge, read_settings
 from tests.made_machine import Machine
@@ -109,6 +109,16 @@ def test_a_database_that_is_damaged_is_untold(gnome: Machine, tmp_path: Path):
 def _is_value(item: bytes) -> bool:
     """Find the entry of `idle-delay` by the length of its name and its type."""
     return item[12:15] == struct.pack("<Hc", len("idle-delay"), b"v")
+
+
+def test_a_database_cannot_hide_a_setting_behind_more_than_is_read(gnome: Machine):
+    key, value, fillers = b"/org/gnome/desktop/screensaver/lock-enabled", b"\0\0b", 5_000
+    end = 36 + (fillers + 1) * ITEM.size
+    filler = ITEM.pack(0, 0xFFFFFFFF, end, 1, b"v", end, end)
+    item = ITEM.pack(_hash(key), 0xFFFFFFFF, end, len(key), b"v", end + len(key), end + len(key) + len(value))
+    table = struct.pack("<III", 0, 1, 0) + fillers * filler + item
+    gnome.write("home/sato/.config/dconf/user", b"GVariant" + HEADER.pack(0, 0, 24, end) + table + key + value)
+    assert screen(gnome) == NOTHING_TOLD
 
 
 def test_a_file_in_the_home_is_not_read_through_a_link_a_pipe_or_a_users_own_file_system(

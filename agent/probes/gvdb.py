@@ -90,7 +90,10 @@ class Table:
         last = len(self.items)
         if place + 1 < len(self.buckets):
             (last,) = WORD.unpack_from(self.content, self.buckets[place + 1])
-        yield from range(first, min(last, len(self.items), first + MOST_IN_BUCKET))
+        found = range(first, min(last, len(self.items)))
+        if len(found) > MOST_IN_BUCKET:
+            raise GvdbError("too many names share a bucket")
+        yield from found
 
     def _is_named(self, item: "Item", name: bytes) -> bool:
         """Compare a name from its end: each item holds the last part of it and names the one before."""
@@ -143,4 +146,4 @@ VALUE, INNER_TABLE = b"v", b"H"
 
 # Our choices.
 LONGEST_VALUE = 64
-MOST_IN_BUCKET = 1_024
+MOST_IN_BUCKET = 256
