@@ -7,7 +7,8 @@ this machine's own addresses, discovers DHCP servers and never requests a lease.
 
     python -I -m agent.wireprobe INTERFACE GATEWAY OUR_ADDRESS
 
-It writes a line of JSON for each answer, {"gateway": "02:..."} or {"dhcp": "192.0.2.1"}, and {"done": true} at the end.
+It writes a line of JSON for each answer, {"gateway": "02:..."} or {"dhcp": "192.0.2.1", "routers": ["192.0.2.1"],
+"resolvers": []}, and {"done": true} at the end; without that last line more may be there than was heard.
 """
 
 import ctypes
@@ -50,7 +51,7 @@ def main(words: list[str]) -> int:
         if kind != ARPHRD_ETHER:
             return 1
         for said in heard(arp, dhcp, Ends(mac.hex(":"), address, gateway, secrets.randbits(32))):
-            print(json.dumps(said), flush=True)
+            print(said, flush=True)
     except OSError:
         return 1
     print(json.dumps({"done": True}), flush=True)
@@ -79,9 +80,9 @@ def give_up_rights() -> None:
         raise OSError(ctypes.get_errno(), "the rights cannot be given up")
 
 
-def heard(arp: socket.socket, dhcp: socket.socket, ends: Ends) -> Iterator[dict[str, str]]:
-    """Ask several times and give each different answer once; raise OSError under a flood."""
-    told: set[tuple[str, str]] = set()
+def heard(arp: socket.socket, dhcp: socket.socket, ends: Ends) -> Iterator[str]:
+    """Ask several times and give each different answer once, as a line; raise OSError under a flood."""
+    told: set[str] = set()
     now = started = time.monotonic()
     ask_at = [started + wait for wait in ASK_AFTER]
     for _ in range(MOST_FRAMES):
@@ -93,9 +94,10 @@ def heard(arp: socket.socket, dhcp: socket.socket, ends: Ends) -> Iterator[dict[
         ready, _, _ = select.select([arp, dhcp], [], [], max(0.0, until - now))
         for each in ready:
             answer = read(each.recv(LARGEST_FRAME), ends)
-            if answer is not None and answer not in told and len(told) < MOST_TOLD:
-                told.add(answer)
-                yield {answer[0]: answer[1]}
+            line = json.dumps(answer)
+            if answer is not None and line not in told and len(told) < MOST_TOLD:
+                told.add(line)
+                yield line
         now = time.monotonic()
         if now >= started + LISTEN:
             return
@@ -111,26 +113,30 @@ def who_has(ends: Ends) -> bytes:
 def discover(ends: Ends) -> bytes:
     """Write the question for DHCP servers; they shall answer to everybody, so that nobody must have an address."""
     request = BOOTP(chaddr=bytes.fromhex(ends.mac.replace(":", "")), xid=ends.call, flags=ANSWER_TO_ALL)
-    kind = DHCP(options=[("message-type", "discover"), "end"])
+    kind = DHCP(options=[("message-type", "discover"), ("param_req_list", [ROUTERS, RESOLVERS]), "end"])
     way = Ether(src=ends.mac, dst=EVERYBODY) / IP(src="0.0.0.0", dst="255.255.255.255")  # noqa: S104  # RFC 2131 §4.1
     return bytes(way / UDP(sport=68, dport=67) / request / kind)
 
 
-def read(frame: bytes, ends: Ends) -> tuple[str, str] | None:
-    """Read who claims to be the gateway, or which server offers; None for any other frame, also a broken one."""
+def read(frame: bytes, ends: Ends) -> dict[str, object] | None:
+    """Read who claims to be the gateway, or what a server offers; None for any other frame, also a broken one."""
     try:
         packet = Ether(frame)
         if ARP in packet and packet[ARP].psrc == ends.gateway and packet[ARP].hwsrc != ends.mac:
-            return "gateway", str(packet[ARP].hwsrc).lower()
+            return {"gateway": str(packet[ARP].hwsrc).lower()}
         if DHCP in packet and packet[BOOTP].xid == ends.call:
-            options: dict[str, object] = dict(
-                option[:2] for option in packet[DHCP].options if isinstance(option, tuple)
-            )
-            if options.get("message-type") == OFFER:
-                return "dhcp", str(options["server_id"])
+            return offered({option[0]: option[1:] for option in packet[DHCP].options if isinstance(option, tuple)})
     except Exception:  # scapy promises no narrower one for what it cannot read
         return None
     return None
+
+
+def offered(options: dict[str, tuple[object, ...]]) -> dict[str, object] | None:
+    """Read an offer; None for any other message, or where the server does not say who it is."""
+    if options.get("message-type") != (OFFER,) or "server_id" not in options:
+        return None
+    routers, resolvers = (sorted(map(str, options.get(name, ())))[:MOST_NAMED] for name in ("router", "name_server"))
+    return {"dhcp": str(options["server_id"][0]), "routers": routers, "resolvers": resolvers}
 
 
 # Fixed by the kernel, by RFC 826 and by RFC 2131.
@@ -143,6 +149,7 @@ LENGTH_OF_SETS = 24
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
 WHO_HAS, OFFER = 1, 2
 ANSWER_TO_ALL = 0x8000
+ROUTERS, RESOLVERS = 3, 6
 
 # What a DHCP server sends to a client: code, jump if true, jump if false, value (linux/filter.h).
 INSTRUCTION = struct.Struct("=HBBI")
@@ -169,6 +176,7 @@ LISTEN = 4.0
 MOST_FRAMES = 5_000
 LARGEST_FRAME = 2_048
 MOST_TOLD = 32
+MOST_NAMED = 8
 NOBODY = 65_534
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 from agent import events
 from agent.events import Outcome
 from agent.posture.checks.hostile import Hostile
-from agent.posture.facts import Facts, Grade, Neighbourhood, Observed, Told, Unseen
+from agent.posture.facts import Facts, Grade, Neighbourhood, Observed, Place, Places, Told, Unseen
 from agent.posture.facts.network import DhcpServer, Gateway, OnLink, Route
 from agent.posture.verdict import Finding, Who
 from agent.words import Words
@@ -22,6 +22,13 @@ CALM = Gateway("wlan0", ROUTER, ("02:00:00:00:00:01",), Told.NO)
 
 def pushed(prefix: str) -> Route:
     return Route("wlan0", ip_network(prefix), ROUTER, pushed=True)
+
+
+def server(
+    last: int, *, interface: str = "wlan0", routers: tuple[int, ...] = (1,), resolvers: tuple[int, ...] = (1,)
+) -> DhcpServer:
+    here, *named = (tuple(ip_address(f"192.168.77.{byte}") for byte in part) for part in ((last,), routers, resolvers))
+    return DhcpServer(interface, here[0], *named)
 
 
 def around(*, on_link=(LAN,), routes=(DEFAULT,), gateways=(CALM,), **more) -> Neighbourhood:
@@ -107,10 +114,8 @@ def test_a_route_that_somebody_set_by_hand_counts_as_overlap():
     [
         ({"gateways": [Gateway("wlan0", ROUTER, CALM.macs, Told.YES)]}, "gateway-contested"),
         ({"gateways": [Gateway("wlan0", ROUTER, (*CALM.macs, "02:00:00:00:00:66"), Told.NO)]}, "gateway-changed"),
-        (
-            {"dhcp_servers": (DhcpServer("wlan0", ROUTER), DhcpServer("wlan0", ip_address("192.168.77.3")))},
-            "dhcp-two",
-        ),
+        ({"dhcp_servers": (server(1), server(3, routers=(3,)))}, "dhcp-two"),
+        ({"dhcp_servers": (server(1), server(1, resolvers=(66,)))}, "dhcp-two"),
         ({"canary": Told.NO}, "canary"),
         ({"portal": Told.YES}, "portal"),
     ],
@@ -123,8 +128,53 @@ def test_each_sign_fails_with_its_mark(change: dict[str, object], mark: str):
 
 
 def test_one_dhcp_server_on_each_of_two_links_is_as_it_should_be():
-    servers = (DhcpServer("wlan0", ROUTER), DhcpServer("eth0", ip_address("192.0.2.1")), DhcpServer("wlan0", ROUTER))
-    assert judged(around(dhcp_servers=servers)).outcome is Outcome.PASS
+    finding = judged(around(dhcp_servers=(server(1), server(9, interface="eth0", routers=(9,), resolvers=(9,)))))
+    assert (finding.outcome, finding.evidence.marks) == (Outcome.PASS, ())
+
+
+@pytest.mark.parametrize(
+    "second",
+    [server(3), server(3, resolvers=(1, 53)), server(3, routers=(), resolvers=())],
+    ids=["the same", "one more name server", "nothing named"],
+)
+def test_two_dhcp_servers_that_do_not_contradict_each_other_pass_with_a_word(second: DhcpServer):
+    finding = judged(around(dhcp_servers=(server(1), second)))
+    assert (finding.outcome, finding.evidence.marks) == (Outcome.PASS, ("dhcp-two",))
+    assert finding.seen.en.endswith("Several devices hand out addresses on it and do not contradict each other.")
+
+
+def at(interface: str, inside: Told = Told.YES, at: float = 1.0) -> Observed[Places]:
+    return Observed(Places((Place("main", inside, interface),)), Grade.ROOT, "TLS", at)
+
+
+@pytest.mark.parametrize(
+    ("places", "outcome"),
+    [
+        (at("wlan0"), Outcome.PASS),
+        (at("eth0"), Outcome.FAIL),
+        (at("wlan0", Told.NO), Outcome.FAIL),
+        (at("wlan0", at=-1000.0), Outcome.FAIL),
+        (Unseen("no answer", 1.0), Outcome.FAIL),
+    ],
+    ids=["by this link", "by another link", "not inside", "long ago", "unseen"],
+)
+def test_the_hospitals_own_network_may_lead_to_the_hospital_where_its_beacon_answered(
+    places: Observed[Places] | Unseen, outcome: Outcome
+):
+    own = around(on_link=[OnLink("wlan0", HOSPITAL)], routes=[DEFAULT, pushed("10.0.0.0/8")])
+    facts = Facts(neighbourhood=Observed(own, Grade.ROOT, "netlink", 1.0), places=places)
+    assert Hostile(HELP, (HOSPITAL,), may_overlap=False).judge(facts).outcome is outcome
+
+
+def test_a_router_that_is_replaced_counts_also_on_the_hospitals_own_network():
+    changed = around(gateways=[Gateway("wlan0", ROUTER, (*CALM.macs, "02:00:00:00:00:66"), Told.NO)])
+    facts = Facts(neighbourhood=Observed(changed, Grade.ROOT, "netlink", 1.0), places=at("wlan0"))
+    assert Hostile(HELP, (HOSPITAL,)).judge(facts).evidence.marks == ("gateway-changed",)
+
+
+def test_where_names_are_answered_falsely_a_login_page_is_tried_first():
+    finding = judged(around(canary=Told.NO, portal=Told.UNTOLD))
+    assert finding.remedy.en.startswith("Open any page in your web browser; if this network asks you to log in")
 
 
 def test_a_login_page_is_the_doctors_to_get_through_and_explains_that_names_are_answered_falsely():

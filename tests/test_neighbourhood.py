@@ -191,7 +191,7 @@ def test_option_121_of_a_real_lease_is_pushed_whether_the_client_obeyed_or_not(t
                 Route("lan0", HOSPITAL, ROUTER, pushed=True),
                 Route("lan0", ip_network("0.0.0.0/0"), ROUTER, pushed=True),
             }
-            assert seen.dhcp_servers == (DhcpServer("lan0", ROUTER),)
+            assert [(server.interface, server.address) for server in seen.dhcp_servers] == [("lan0", ROUTER)]
 
     alone(body)
 
@@ -359,7 +359,8 @@ def test_what_the_wire_answers_comes_after_the_first_look_and_is_kept(tmp_path: 
             assert (first.gateways[0].contested, first.dhcp_servers) == (Told.UNTOLD, ())
             seen = await until(changes, lambda seen: seen.gateways[0].contested is not Told.UNTOLD)
         assert seen.gateways[0].contested is Told.YES
-        assert set(seen.dhcp_servers) == {DhcpServer("lan0", ROUTER), DhcpServer("lan0", ip_address("192.168.77.3"))}
+        other = ip_address("192.168.77.3")
+        assert set(seen.dhcp_servers) == {DhcpServer("lan0", one, (one,)) for one in (ROUTER, other)}
         assert value(await source.read()) == seen
 
     def body() -> None:

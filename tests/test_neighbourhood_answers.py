@@ -1,6 +1,7 @@
 """What others tell of the network, in any shape: leases, name servers, login pages, the program on the wire."""
 
 import json
+import os
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.posture.facts import Told
-from agent.posture.facts.network import Route
+from agent.posture.facts.network import DhcpServer, Route
 from agent.probes.neighbourhood.around import Around, Link
 from agent.probes.neighbourhood.canary import answer, question, read_servers
 from agent.probes.neighbourhood.leases import (
@@ -88,14 +89,15 @@ def test_any_text_of_a_lease_is_read_or_refused(text: str):
 def test_a_lease_of_networkd_is_read():
     text = (
         "# This is private data. Do not parse.\nADDRESS=192.168.77.50\nNETMASK=255.255.255.0\n"
-        "ROUTER=192.168.77.1\nSERVER_ADDRESS=192.168.77.1\n"
+        "ROUTER=192.168.77.1\nSERVER_ADDRESS=192.168.77.1\nDNS=192.168.77.1 192.0.2.53\n"
         "CLASSLESS_ROUTES=10.20.0.0/16,192.168.77.1 0.0.0.0/0,192.168.77.1\n"
     )
     routes = (
         Route("eth0", IPv4Network("10.20.0.0/16"), ROUTER, pushed=True),
         Route("eth0", IPv4Network("0.0.0.0/0"), ROUTER, pushed=True),
     )
-    assert read_networkd("eth0", text) == Lease("eth0", HERE, ROUTER, routes)
+    server = DhcpServer("eth0", ROUTER, (ROUTER,), (ROUTER, IPv4Address("192.0.2.53")))
+    assert read_networkd("eth0", text) == Lease("eth0", HERE, server, routes)
 
 
 DHCLIENT = """\
@@ -109,6 +111,8 @@ lease {
   fixed-address 192.168.77.50;
   option domain-name "a}; lease { b";
   option dhcp-server-identifier 192.168.77.1;
+  option routers 192.168.77.1;
+  option domain-name-servers 192.168.77.1, 192.0.2.53;
   option rfc3442-classless-static-routes 16,10,20,192,168,77,1;
   option unknown-249 18:a:15:0:c0:a8:4d:1;
   expire 5 2027/01/15 08:00:00;
@@ -118,7 +122,8 @@ lease {
 
 def test_of_dhclients_leases_the_last_one_counts_and_no_text_in_it_hides_its_routes():
     (lease,) = read_dhclient(DHCLIENT)
-    assert (lease.address, lease.server) == (HERE, ROUTER)
+    assert lease.address == HERE
+    assert lease.server == DhcpServer("eth0", ROUTER, (ROUTER,), (ROUTER, IPv4Address("192.0.2.53")))
     assert [str(route.prefix) for route in lease.routes] == ["10.20.0.0/16", "10.21.0.0/24"]
 
 
@@ -131,25 +136,37 @@ def keep(root: Path, name: str, content: bytes) -> None:
     (root / name).write_bytes(content)
 
 
+def servers(root: Path, around: Around) -> list[str]:
+    return [str(lease.server.address) for lease in read_leases(root, around) if lease.server]
+
+
 def test_a_lease_counts_only_for_an_interface_that_holds_its_address(tmp_path: Path):
     keep(tmp_path, "var/lib/dhcp/dhclient.eth0.leases", DHCLIENT.encode())
-    assert [lease.server for lease in read_leases(tmp_path, standing())] == [ROUTER]
-    assert read_leases(tmp_path, standing("192.168.78.50/24")) == ()
+    assert servers(tmp_path, standing()) == ["192.168.77.1"]
+    assert servers(tmp_path, standing("192.168.78.50/24")) == []
+
+
+def test_a_lease_of_another_place_with_the_same_address_is_no_second_server_and_asks_for_nothing(tmp_path: Path):
+    old = "var/lib/NetworkManager/dhclient-last-year-eth0.lease"
+    keep(tmp_path, old, DHCLIENT.replace("identifier 192.168.77.1", "identifier 192.168.77.9").encode())
+    os.utime(tmp_path / old, (1e9, 1e9))
+    keep(tmp_path, "var/lib/dhcp/dhclient.eth0.leases", DHCLIENT.encode())
+    assert servers(tmp_path, standing()) == ["192.168.77.1"]
     keep(tmp_path, "run/systemd/netif/leases/7", b"ADDRESS=192.168.77.50\nSERVER_ADDRESS=192.168.77.3\n")
-    assert {str(lease.server) for lease in read_leases(tmp_path, standing())} == {"192.168.77.1", "192.168.77.3"}
+    assert servers(tmp_path, standing()) == ["192.168.77.3"]
 
 
 def test_files_that_are_garbage_endless_or_gone_hold_no_lease(tmp_path: Path):
-    assert read_leases(tmp_path, standing()) == ()
+    assert servers(tmp_path, standing()) == []
     keep(tmp_path, "run/systemd/netif/leases/7", b"ADDRESS=\xff\n=\n")
     keep(tmp_path, "var/lib/dhcp/dhclient.leases", b"lease {\n" * 100_000)
     (tmp_path / "var/lib/dhcp/dhclient.folder.leases").mkdir()
-    assert read_leases(tmp_path, standing()) == ()
+    assert servers(tmp_path, standing()) == []
 
 
 def test_of_a_long_history_the_newest_lease_is_read(tmp_path: Path):
     keep(tmp_path, "var/lib/dhcp/dhclient.leases", b"# old\n" * LARGEST_FILE + DHCLIENT.encode())
-    assert [lease.server for lease in read_leases(tmp_path, standing())] == [ROUTER]
+    assert servers(tmp_path, standing()) == ["192.168.77.1"]
 
 
 ASKED = question(0x1234, "does-not-exist.example")
@@ -215,13 +232,26 @@ def test_only_204_is_the_page_itself_and_an_error_of_a_server_tells_nothing(line
 
 
 def test_what_the_program_on_the_wire_writes_is_read():
-    lines = [{"gateway": "02:00:00:00:00:01"}, {"dhcp": "192.168.77.1"}, {"gateway": "02:00:00:00:00:02"}]
-    output = b"".join(json.dumps(line).encode() + b"\n" for line in lines) + DONE + b"\n"
-    assert read_wire(output) == Wire(("02:00:00:00:00:01", "02:00:00:00:00:02"), (ROUTER,))
+    offer = {"dhcp": "192.168.77.1", "routers": ["192.168.77.1"], "resolvers": []}
+    lines = [{"gateway": "02:00:00:00:00:01"}, offer, {"gateway": "02:00:00:00:00:02"}]
+    output = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    both = ("02:00:00:00:00:01", "02:00:00:00:00:02")
+    assert read_wire(output + DONE + b"\n", "eth0") == Wire(both, (DhcpServer("eth0", ROUTER, (ROUTER,)),))
     assert (Wire().contested, Wire(("a",)).contested, Wire(("a", "b")).contested) == (Told.UNTOLD, Told.NO, Told.YES)
 
 
-@given(st.binary(max_size=200) | st.just(b"[" * 100_000) | st.just(b'{"gateway": 5}') | st.just(b'{"dhcp": "1"}'))
+def test_a_flood_of_answers_hides_no_second_router_and_makes_one_alone_no_proof():
+    lines = b'{"gateway": "02:00:00:00:00:01"}\n', b'{"gateway": "02:00:00:00:00:02"}\n'
+    two, one = read_wire(b"".join(lines), "eth0"), read_wire(lines[0], "eth0")
+    assert two is not None
+    assert one is not None
+    assert (two.contested, one.contested) == (Told.YES, Told.UNTOLD)
+
+
+WRONG = (b"[" * 100_000, b'{"gateway": 5}', b'{"dhcp": "1"}', b'{"dhcp": "10.0.0.1", "routers": [[]], "resolvers": []}')
+
+
+@given(st.binary(max_size=200) | st.sampled_from(WRONG))
 def test_any_other_output_is_no_answer(output: bytes):
-    assert read_wire(output) == (Wire() if output.strip() == DONE else None)
-    assert read_wire(output + b"\n" + DONE) in (None, Wire())
+    assert read_wire(output, "eth0") == (Wire() if output.strip() == DONE else None)
+    assert read_wire(output + b"\n" + DONE, "eth0") in (None, Wire())

@@ -10,6 +10,7 @@ from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
 
 from agent.posture.facts import Told
+from agent.posture.facts.network import DhcpServer
 from agent.probes.neighbourhood.manager import MANAGER, NAME, Heard, Manager
 from tests.lab.run import Run
 from tests.lab.wifi import DBUS_DAEMON, _bus_config
@@ -37,7 +38,8 @@ def bus() -> Iterator[str]:
 
 
 def honest(connectivity: int = 4, checks: bool = True, options: Mapping[str, str] = NO_OPTIONS) -> Claims:
-    lease = {"ip_address": str(HERE), "dhcp_server_identifier": str(ROUTER), **options}
+    named = {"routers": str(ROUTER), "domain_name_servers": f"{ROUTER} 192.0.2.53"}
+    lease = {"ip_address": str(HERE), "dhcp_server_identifier": str(ROUTER), **named, **options}
     return {
         (MANAGER, NAME): {
             "Devices": Variant("ao", [DEVICE]),
@@ -76,7 +78,8 @@ def heard(bus: str, claims: Claims | None) -> Heard:
 )
 def test_a_lease_is_read_with_the_routes_that_it_asks_for(bus: str, options: dict[str, str]) -> None:
     (lease,) = heard(bus, honest(options=options)).leases
-    assert (lease.interface, lease.address, lease.server) == ("wlan0", HERE, ROUTER)
+    assert (lease.interface, lease.address) == ("wlan0", HERE)
+    assert lease.server == DhcpServer("wlan0", ROUTER, (ROUTER,), (ROUTER, IPv4Address("192.0.2.53")))
     told = {(route.prefix, route.gateway, route.pushed) for route in lease.routes}
     assert told == {(ip_network("10.20.0.0/16"), ROUTER, True), (ip_network("0.0.0.0/0"), ROUTER, True)}
 

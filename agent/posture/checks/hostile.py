@@ -1,18 +1,19 @@
 """`network.hostile`: does the network around this machine interfere with the way to the hospital?
 
 It judges what the network did, by signs that were seen; what nobody could tell fails nothing and is named.
-A local network that uses the hospital's addresses is no sign by itself: our own routes go first.
+A local network that uses the hospital's addresses is no sign by itself: our own routes go first. Nor are
+several DHCP servers, with which many a hospital guards against failure, unless they contradict each other.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import ClassVar
 
 from agent.events import Evidence, Outcome
 from agent.posture.checks.sentences import LOOK_AGAIN, NOT_SEEN, NOTHING_TO_DO, tell
-from agent.posture.facts import Facts, Neighbourhood, Observed, Told, Unseen
-from agent.posture.facts.network import OnLink, Prefix, Route
+from agent.posture.facts import Facts, Neighbourhood, Observed, Places, Told, Unseen
+from agent.posture.facts.network import DhcpServer, OnLink, Prefix, Route
 from agent.posture.verdict import Finding, Who
 from agent.words import Words, quote
 
@@ -47,11 +48,12 @@ class Hostile:
         seen = facts.neighbourhood
         if isinstance(seen, Unseen):
             return self.unknown(tell(NOT_SEEN, why=quote(seen.why)))
-        overlaps = self._overlaps(seen.value)
-        signs = list(self._signs(seen.value, overlaps))
+        around = _without_home(seen, facts.places)
+        overlaps = self._overlaps(around)
+        signs = list(self._signs(around, overlaps))
         if signs:
             return self._refusal(signs)
-        return self._pass(seen.value, overlaps)
+        return self._pass(around, overlaps)
 
     def unknown(self, why: Words) -> Finding:
         """Answer that the network could not be judged."""
@@ -67,9 +69,10 @@ class Hostile:
     def _pass(self, around: Neighbourhood, overlaps: tuple[Prefix, ...]) -> Finding:
         if not around.on_link and not around.gateways:
             return Finding(self.check, Outcome.PASS, NO_NETWORK, NOTHING_TO_DO, Who.YOU)
+        several = _has_several(around.dhcp_servers)
         overlap = tell(IS_CONTAINED, networks=_named(overlaps)) if overlaps else NOTHING
-        seen = tell(NO_SIGN, overlap=overlap, untold=_untold(around))
-        evidence = Evidence(marks=(OVERLAP,) if overlaps else ())
+        seen = tell(NO_SIGN, servers=AGREEMENT if several else NOTHING, overlap=overlap, untold=_untold(around))
+        evidence = Evidence(marks=(SEVERAL_SERVERS,) * several + (OVERLAP,) * bool(overlaps))
         return Finding(self.check, Outcome.PASS, seen, NOTHING_TO_DO, Who.YOU, evidence)
 
     def _signs(self, around: Neighbourhood, overlaps: tuple[Prefix, ...]) -> Iterator[Sign]:
@@ -78,13 +81,12 @@ class Hostile:
             yield Sign("gateway-contested", TWO_ROUTERS, LEAVE)
         if any(len(gateway.macs) > 1 for gateway in around.gateways):
             yield Sign("gateway-changed", OTHER_ROUTER, LEAVE_OR_JOIN_AGAIN)
-        servers = Counter(server.interface for server in set(around.dhcp_servers))
-        if (most := max(servers.values(), default=0)) > 1:
-            yield Sign("dhcp-two", tell(SEVERAL_SERVERS, count=str(most)), LEAVE)
+        if any(one.disagrees(other) for one, other in combinations(around.dhcp_servers, 2)):
+            yield Sign(SEVERAL_SERVERS, CONTRADICTION, LEAVE)
         if diverted := self._diverted(around):
             yield Sign("option-121", tell(DIVERTS, networks=_named(diverted)), LEAVE)
         if around.canary is Told.NO and around.portal is not Told.YES:  # a login page lies about every name
-            yield Sign("canary", LIES, LEAVE)
+            yield Sign("canary", LIES, LOG_IN_OR_LEAVE)
         if overlaps and not self.may_overlap:
             yield Sign(OVERLAP, tell(OVERLAPS, networks=_named(overlaps)), LEAVE)
         if around.portal is Told.YES:
@@ -112,6 +114,16 @@ class Hostile:
         return tuple(own for own in self.protected if any(_overlap(own, prefix) for prefix in prefixes))
 
 
+def _without_home(seen: Observed[Neighbourhood], places: Observed[Places] | Unseen) -> Neighbourhood:
+    """Leave out the prefixes and routes of links on which a site's beacon answered: they lead where they should."""
+    around = seen.value
+    if isinstance(places, Unseen) or abs(places.at - seen.at) > SAME_TIME:
+        return around
+    home = {place.by for place in places.value.places if place.inside is Told.YES}
+    on_link = tuple(one for one in around.on_link if one.interface not in home)
+    return replace(around, on_link=on_link, routes=tuple(one for one in around.routes if one.interface not in home))
+
+
 def _is_within(route: Route, on_link: tuple[OnLink, ...]) -> bool:
     return any(
         link.interface == route.interface
@@ -119,6 +131,12 @@ def _is_within(route: Route, on_link: tuple[OnLink, ...]) -> bool:
         and link.prefix.prefixlen <= route.prefix.prefixlen
         for link in on_link
     )
+
+
+def _has_several(servers: tuple[DhcpServer, ...]) -> bool:
+    """Tell whether more than one server is on any one link."""
+    known = {(server.interface, server.address) for server in servers}
+    return len(known) > len({interface for interface, _ in known})
 
 
 def _overlap(one: Prefix, other: Prefix) -> bool:
@@ -145,13 +163,17 @@ def _untold(around: Neighbourhood) -> Words:
     return tell(NOT_TOLD, parts=listed)
 
 
-OVERLAP = "overlap"
+OVERLAP, SEVERAL_SERVERS = "overlap", "dhcp-two"
 
 NOTHING = Words("", "")
 NO_NETWORK = Words("This computer is on no network now.", "現在、ネットワークにつながっていません。")
 NO_SIGN = Words(
-    "No sign of interference was seen on this network.{overlap}{untold}",
-    "このネットワークに妨害の兆候は見られませんでした。{overlap}{untold}",
+    "No sign of interference was seen on this network.{servers}{overlap}{untold}",
+    "このネットワークに妨害の兆候は見られませんでした。{servers}{overlap}{untold}",
+)
+AGREEMENT = Words(
+    " Several devices hand out addresses on it and do not contradict each other.",
+    "アドレスを配る機器が複数ありますが、案内の内容に食い違いはありません。",
 )
 IS_CONTAINED = Words(
     " It uses addresses of the hospital too ({networks}), but the tunnel goes first.",
@@ -171,9 +193,10 @@ OTHER_ROUTER = Words(
     "Another device took the place of this network's router while this computer was on it.",
     "このネットワークの利用中に、ルーターが別の機器に入れ替わりました。",
 )
-SEVERAL_SERVERS = Words(
-    "{count} devices hand out addresses on this network, where one should.",
-    "このネットワークでは、通常1台のはずのアドレスを配る機器が{count}台応答しました。",
+CONTRADICTION = Words(
+    "The devices that hand out addresses on this network contradict each other about the way out, so one of them may "
+    "be false.",
+    "このネットワークではアドレスを配る機器どうしの案内が食い違っており、どれかが偽物のおそれがあります。",
 )
 DIVERTS = Words(
     "This network asks that traffic for the hospital ({networks}) be sent through itself.",
@@ -203,11 +226,19 @@ LEAVE_OR_JOIN_AGAIN = Words(
     "スマートフォンのテザリングなど別のネットワークに切り替えて、もう一度接続してください。ルーターを意図して交換した"
     "場合は、このネットワークをいったん切断し、つなぎ直してください。不明な点は{help_desk}にお問い合わせください。",
 )
+LOG_IN_OR_LEAVE = Words(
+    "Open any page in your web browser; if this network asks you to log in, do so and press Connect again. If not, use "
+    "another network, such as your phone's hotspot. If this is your own network, call {help_desk}.",
+    "ブラウザーで任意のページを開き、ログイン画面が表示されたらログインして、もう一度接続してください。表示されない"
+    "場合は、スマートフォンのテザリングなど別のネットワークに切り替えてください。ご自宅など管理できるネットワークの"
+    "場合は{help_desk}に連絡してください。",
+)
 LOG_IN = Words(
     "Open any page in your web browser, log in, then press Connect again. If no page appears, call {help_desk}.",
     "ブラウザーで任意のページを開いてログインしてから、もう一度接続してください。ページが表示されない場合は"
     "{help_desk}に連絡してください。",
 )
 
-# Our choices.
+# Our choices, in pieces and in seconds.
 MOST_SHOWN = 3
+SAME_TIME = 150.0

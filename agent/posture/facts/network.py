@@ -43,10 +43,19 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class DhcpServer:
-    """A server that gave this machine its address, or offered one, on an interface."""
+    """A server that gave this machine its address, or offered one, with the routers and name servers that it named."""
 
     interface: str
     address: Address
+    routers: tuple[Address, ...] = ()
+    resolvers: tuple[Address, ...] = ()
+
+    def disagrees(self, other: "DhcpServer") -> bool:
+        """Tell whether both name routers, or both name servers, and have none in common; on another link nobody does."""
+        named = ((self.routers, other.routers), (self.resolvers, other.resolvers))
+        return self.interface == other.interface and any(
+            bool(ours and theirs) and set(ours).isdisjoint(theirs) for ours, theirs in named
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ only for an interface that holds its address now. NetworkManager's are asked ove
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain
 from pathlib import Path
 
-from agent.posture.facts.network import Route
+from agent.posture.facts.network import DhcpServer, Route
 from agent.probes.neighbourhood.around import Around
 
 
@@ -26,24 +27,31 @@ class Lease:
 
     interface: str
     address: IPv4Address
-    server: IPv4Address | None
+    server: DhcpServer | None
     routes: tuple[Route, ...]
 
 
+def in_force(found: Iterable[Lease], around: Around) -> tuple[Lease, ...]:
+    """Choose the first lease of each interface, where it holds the lease's address; others are of another time."""
+    first: dict[str, Lease] = {}
+    for one in found:
+        first.setdefault(one.interface, one)
+    return tuple(one for one in first.values() if around.holds(one.interface, one.address))
+
+
 def read_leases(root: Path, around: Around) -> tuple[Lease, ...]:
-    """Read the leases of the links that are up; one that cannot be read is none."""
-    found = [*_read_networkd(root / NETWORKD, around)]
-    for folder, pattern in DHCLIENT:
-        files = _find_newest((root / folder).glob(pattern))
-        found += [lease for file in files for lease in read_dhclient(_read_tail(file))]
-    return tuple(lease for lease in found if around.holds(lease.interface, lease.address))
+    """Read the leases in force that clients keep in files; one that cannot be read is none."""
+    kept = chain.from_iterable((root / folder).glob(pattern) for folder, pattern in DHCLIENT)
+    of_dhclient = (lease for file in _find_newest(kept) for lease in read_dhclient(_read_tail(file)))
+    return in_force(chain(_read_networkd(root / NETWORKD, around), of_dhclient), around)
 
 
 def read_networkd(interface: str, text: str) -> Lease:
     """Read a lease of systemd-networkd: `KEY=value` lines; raise `LeaseError`."""
     fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     pairs = " ".join(fields.get(key, "") for key in ("CLASSLESS_ROUTES", "ROUTES")).replace(",", " ")
-    return lease(interface, fields.get("ADDRESS", ""), fields.get("SERVER_ADDRESS"), written_routes(pairs))
+    server = fields.get("SERVER_ADDRESS"), fields.get("ROUTER", ""), fields.get("DNS", "")
+    return lease(interface, fields.get("ADDRESS", ""), server, written_routes(pairs))
 
 
 def read_dhclient(text: str) -> tuple[Lease, ...]:
@@ -62,13 +70,16 @@ def read_dhclient(text: str) -> tuple[Lease, ...]:
     return tuple(leases.values())
 
 
-def lease(interface: str, address: str, server: str | None, routes: "Ways") -> Lease:
+def lease(interface: str, address: str, server: "Server", routes: "Ways") -> Lease:
     """Put a lease together from texts; raise `LeaseError`."""
+    by, *named = server
     try:
-        given, by = IPv4Address(address), IPv4Address(server) if server else None
+        given = IPv4Address(address)
+        routers, resolvers = (tuple(map(IPv4Address, re.findall(r"[^,\s]+", text))) for text in named)
+        told = DhcpServer(interface, IPv4Address(by), routers, resolvers) if by else None
     except ValueError as error:
         raise LeaseError("an address is none") from error
-    return Lease(interface, given, by, tuple(Route(interface, prefix, via, pushed=True) for prefix, via in routes))
+    return Lease(interface, given, told, tuple(Route(interface, prefix, via, pushed=True) for prefix, via in routes))
 
 
 def written_routes(text: str) -> "Ways":
@@ -115,10 +126,11 @@ def counted_routes(text: str) -> "Ways":
 
 def _read_block(fields: Mapping[str, str]) -> Lease:
     routes = [way for key in ROUTES_OF_DHCLIENT for way in counted_routes(fields.get(key, ""))]
+    named = fields.get("routers", ""), fields.get("domain-name-servers", "")
     return lease(
         fields.get("interface", "").strip('"'),
         fields.get("fixed-address", ""),
-        fields.get("dhcp-server-identifier"),
+        (fields.get("dhcp-server-identifier"), *named),
         tuple(routes),
     )
 
@@ -151,6 +163,7 @@ def _read_tail(file: Path) -> str:
 
 
 Ways = tuple[tuple[IPv4Network, IPv4Address | None], ...]
+Server = tuple[str | None, str, str]  # its address if told, and the routers and the name servers that it named
 
 # Fixed by RFC 3442, by systemd and by dhclient.
 ADDRESS_BYTES, LONGEST_PREFIX = 4, 32

@@ -76,8 +76,9 @@ async def _read_lease(bus: Bus, path: str) -> Lease | None:
 
 def _as_lease(interface: str, options: Mapping[str, str]) -> Lease:
     routes = [way for key in ROUTES for way in _ways(options.get(key, ""))]
-    address, server = options.get("ip_address", ""), options.get("dhcp_server_identifier")
-    return lease(interface, address, server, tuple(routes))
+    named = options.get("routers", ""), options.get("domain_name_servers", "")
+    server = options.get("dhcp_server_identifier"), *named
+    return lease(interface, options.get("ip_address", ""), server, tuple(routes))
 
 
 def _ways(text: str) -> Ways:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address
+from itertools import chain
 from pathlib import Path
 
 from agent.boot_clock import boot_clock
@@ -14,7 +15,7 @@ from agent.posture.facts import Grade, Neighbourhood, Observed, Told, Unseen
 from agent.posture.facts.network import DhcpServer, Gateway, Route
 from agent.probes.neighbourhood.around import Around
 from agent.probes.neighbourhood.kernel import KernelError, Ours, hear, look_around
-from agent.probes.neighbourhood.leases import Lease, read_leases
+from agent.probes.neighbourhood.leases import Lease, in_force, read_leases
 from agent.probes.neighbourhood.manager import Manager
 from agent.probes.neighbourhood.questions import Answers, Asker, Questions
 from agent.probes.neighbourhood.routers import Routers
@@ -77,8 +78,7 @@ class NeighbourhoodSource:
                 around = await look_around(self._ours)
                 self._routers.arrive(around)
                 heard, answers = await asyncio.gather(self._manager.read(), self._asker.ask(around))
-                held = (lease for lease in heard.leases if around.holds(lease.interface, lease.address))
-                leases = (*held, *read_leases(self._root, around))
+                leases = in_force(chain(heard.leases, read_leases(self._root, around)), around)
         except TimeoutError:
             return Unseen("the network did not let itself be looked at in time", self._boot())
         except KernelError as error:
@@ -141,9 +141,11 @@ def _decides(route: Route, leased: set[str]) -> bool:
 
 
 def _servers(leases: tuple[Lease, ...], answers: Answers) -> tuple[DhcpServer, ...]:
-    given = [DhcpServer(lease.interface, lease.server) for lease in leases if lease.server is not None]
-    offered = [DhcpServer(place.link.name, server) for place, wire in answers.wires.items() for server in wire.servers]
-    return tuple(dict.fromkeys(given + offered))
+    """Give who offered an address, and who gave the one that is held, whose newest word is the offer."""
+    offered = tuple(dict.fromkeys(server for wire in answers.wires.values() for server in wire.servers))
+    known = {(server.interface, server.address) for server in offered}
+    given = (lease.server for lease in leases if lease.server is not None)
+    return offered + tuple(server for server in given if (server.interface, server.address) not in known)
 
 
 # Our choices, in seconds.

@@ -14,21 +14,26 @@ from ipaddress import IPv4Address
 from typing import cast
 
 from agent.posture.facts import Told
+from agent.posture.facts.network import DhcpServer
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What answered on one link: hardware addresses for the gateway, and DHCP servers."""
+    """What answered on one link: hardware addresses for the gateway, and DHCP servers.
+
+    It is not `whole` where the program heard more than it can judge, as under a flood.
+    """
 
     macs: tuple[str, ...] = ()
-    servers: tuple[IPv4Address, ...] = ()
+    servers: tuple[DhcpServer, ...] = ()
+    whole: bool = True
 
     @property
     def contested(self) -> Told:
-        """Tell whether two answered for the gateway; UNTOLD where none did."""
-        if not self.macs:
-            return Told.UNTOLD
-        return Told.YES if len(self.macs) > 1 else Told.NO
+        """Tell whether two answered for the gateway; UNTOLD where none did, or one and perhaps more."""
+        if len(self.macs) > 1:
+            return Told.YES
+        return Told.NO if self.macs and self.whole else Told.UNTOLD
 
 
 async def ask_wire(command: Sequence[str], interface: str, gateway: IPv4Address, ours: IPv4Address) -> Wire | None:
@@ -47,32 +52,35 @@ async def ask_wire(command: Sequence[str], interface: str, gateway: IPv4Address,
     except OSError:
         return None
     try:
-        return read_wire(await _output(process))
+        return read_wire(await _output(process), interface)
     except TimeoutError:
         return None
     finally:
         await _end(process)
 
 
-def read_wire(output: bytes) -> Wire | None:
-    """Read the lines that the program wrote; None without the last one, or where one is not as agreed."""
+def read_wire(output: bytes, interface: str) -> Wire | None:
+    """Read the lines that the program wrote of an interface; None where it wrote none, or one not as agreed."""
     macs: list[str] = []
-    servers: list[IPv4Address] = []
-    *lines, last = output.splitlines() or [b""]
-    if last != DONE:
-        return None
-    for line in lines:
+    servers: list[DhcpServer] = []
+    lines = output.splitlines()
+    whole = lines[-1:] == [DONE]
+    for line in lines[:-1] if whole else lines:
         try:
             match json.loads(line):
                 case {"gateway": str(mac)} if MAC.fullmatch(mac):
                     macs.append(mac)
-                case {"dhcp": str(address)}:
-                    servers.append(IPv4Address(address))
+                case {"dhcp": str(address), "routers": [*routers], "resolvers": [*resolvers]}:
+                    servers.append(DhcpServer(interface, IPv4Address(address), _read(routers), _read(resolvers)))
                 case _:
                     return None
         except (ValueError, RecursionError):
             return None
-    return Wire(tuple(dict.fromkeys(macs)), tuple(dict.fromkeys(servers)))
+    return Wire(tuple(dict.fromkeys(macs)), tuple(dict.fromkeys(servers)), whole) if lines else None
+
+
+def _read(addresses: list[object]) -> tuple[IPv4Address, ...]:
+    return tuple(IPv4Address(str(address)) for address in addresses)
 
 
 async def _output(process: asyncio.subprocess.Process) -> bytes:
