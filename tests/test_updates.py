@@ -101,6 +101,31 @@ def test_the_oldest_security_source_counts(tmp_path: Path) -> None:
     assert look(tmp_path).lists_age == 11 * DAY
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("VERSION_CODENAME=bookworm", ((), DAY, "")),
+        ("VERSION_CODENAME=wilma\nUBUNTU_CODENAME=noble", ((), 11 * DAY, "")),
+        ("VERSION_CODENAME=trixie", (None, None, "no list of security updates was found")),
+    ],
+)
+def test_only_the_security_source_of_this_very_release_is_news_of_it(
+    tmp_path: Path, names: str, told: tuple[tuple[str, ...] | None, float | None, str]
+) -> None:
+    machine(tmp_path, stanza("viewer", "2.0-1"), system=f"{DEBIAN}{names}\n")
+    write_list(tmp_path, offered(), "a_security", release=f"{SECURITY}Codename: bookworm-security\n")
+    noble = f"Origin: Ubuntu\nSuite: noble-security\nCodename: noble\nDate: {DATE}\n".replace("21 Nov", "11 Nov")
+    write_list(tmp_path, offered(), "b_security", release=noble)
+    seen = look(tmp_path)
+    assert (seen.pending, seen.lists_age, seen.why) == told
+
+
+def test_what_waits_from_any_security_source_is_told(tmp_path: Path) -> None:
+    machine(tmp_path, stanza("viewer", "1"), system=f"{DEBIAN}VERSION_CODENAME=trixie\n")
+    write_list(tmp_path, offered(), release=SECURITY)
+    assert look(tmp_path).pending == ("viewer",)
+
+
 def test_lists_from_the_future_have_no_age(tmp_path: Path) -> None:
     machine(tmp_path, stanza("viewer", "1"))
     write_list(tmp_path, "", release=SECURITY)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.posture.facts import Grade, Observed, Unseen, Updates
-from agent.probes.packages.apt_lists import Lists, Offer, read_lists
+from agent.probes.packages.apt_lists import Lists, Offer, Source, read_lists
 from agent.probes.packages.dpkg import Installed, read_installed
 from agent.probes.packages.versions import order
 
@@ -22,12 +22,13 @@ def look_at_updates(root: Path, boot: Callable[[], float], wall: Callable[[], fl
         return Unseen("the file os-release, which names the system, cannot be read", boot())
     installed = read_installed(root)
     lists = read_lists(root, {package.name for package in installed}, only_security=True)
-    pending, why = _find_pending(installed, lists)
+    sources = _of_this_release(lists.sources, system)
+    pending, why = _find_pending(installed, lists, sources)
     updates = Updates(
         release=(system.get("PRETTY_NAME") or system.get("ID") or "")[:LONGEST_RELEASE],
         supported_until=find_end(system),
         pending=pending,
-        lists_age=_age(lists, wall()),
+        lists_age=_age(sources, wall()),
         reboot_wanted=(root / REBOOT_WANTED).exists(),
         why=why,
     )
@@ -58,13 +59,21 @@ def find_end(system: Mapping[str, str]) -> float | None:
     return float(calendar.timegm((year, month, date, 23, 59, 59)))
 
 
-def _find_pending(installed: Sequence[Installed], lists: Lists) -> tuple[tuple[str, ...] | None, str]:
+def _of_this_release(sources: Sequence[Source], system: Mapping[str, str]) -> list[Source]:
+    """Leave out the security sources of another release, or of another maker; a system without a name has all."""
+    names = {system[key] for key in CODENAMES if system.get(key)}
+    return [source for source in sources if not names or not names.isdisjoint(source.secures)]
+
+
+def _find_pending(
+    installed: Sequence[Installed], lists: Lists, sources: Sequence[Source]
+) -> tuple[tuple[str, ...] | None, str]:
     if not installed:
         return None, "what the sources of this system offer cannot be read"
-    if not lists.sources:
-        return None, "no list of security updates was found"
     waiting = {package.name for package in installed if _lacks(package, lists.offers.get(package.name, ()))}
     pending = tuple(sorted(waiting))[:MOST_PENDING]
+    if not sources:
+        return pending or None, "no list of security updates was found"
     if lists.unread:
         return pending or None, "a list of security updates cannot be read"
     return pending, ""
@@ -79,9 +88,9 @@ def _fits(installed: str, offered: str) -> bool:
     return installed == offered or INDEPENDENT in (installed, offered)
 
 
-def _age(lists: Lists, now: float) -> float | None:
+def _age(sources: Sequence[Source], now: float) -> float | None:
     """Tell how old the oldest news of a security source is; None where it claims to come from the future."""
-    dates = [source.date for source in lists.sources]
+    dates = [source.date for source in sources]
     known = [date for date in dates if date is not None]
     if not known or len(known) < len(dates) or max(known) > now + CLOCK_MAY_DIFFER:
         return None
@@ -98,6 +107,7 @@ def _unquote(value: str) -> str:
 # Fixed by os-release(5), by Debian and by Ubuntu.
 OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 ASSIGNMENT = re.compile(r"^([A-Z_][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+CODENAMES = ("VERSION_CODENAME", "UBUNTU_CODENAME", "DEBIAN_CODENAME")  # a relative names the release it is made of
 DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 REBOOT_WANTED = "run/reboot-required"
 INDEPENDENT = "all"

@@ -23,11 +23,12 @@ from lz4.frame import LZ4FrameFile  # type: ignore[import-untyped]
 class Source:
     """A source as its Release file names it; `date` is when it was made, in seconds since 1970, or None.
 
-    `origin` is empty where the source does not say it, or where nobody signed that.
+    `origin` is empty where the source does not say it, or where nobody signed that. `secures` are the releases that
+    it has security updates for, by their names; empty where it is no source of those.
     """
 
     origin: str = ""
-    security: bool = False
+    secures: frozenset[str] = frozenset()
     date: float | None = None
 
 
@@ -77,7 +78,7 @@ def read_lists(root: Path, wanted: Collection[str], *, only_security: bool = Fal
     sources = []
     for path in files:
         source = _find_source(path, releases) if LIST.search(path.name) else None
-        if source is None or (only_security and not source.security):
+        if source is None or (only_security and not source.secures):
             continue
         sources.append(source)
         try:
@@ -115,10 +116,11 @@ def _read_release(path: Path) -> Source:
         return Source()
     told = {key: _text(value.strip()) for key, value in reversed(RELEASE_FIELD.findall(head))}
     signed = path.name.endswith(INLINE_SIGNED) or path.with_name(path.name + ".gpg").exists()
-    names = (told.get(b"Label", ""), told.get(b"Suite", ""), told.get(b"Codename", ""))
+    releases = {told.get(key, "").partition("-")[0] for key in (b"Suite", b"Codename")}
+    security = any(told.get(key, "").lower().endswith("-security") for key in (b"Label", b"Suite", b"Codename"))
     return Source(
         origin=told.get(b"Origin", "")[:LONGEST_ORIGIN] if signed else "",
-        security=any(name.lower().endswith("-security") for name in names),
+        secures=frozenset(releases if security else ()),
         date=_read_date(told.get(b"Date", "")),
     )
 
