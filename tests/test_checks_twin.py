@@ -155,7 +155,8 @@ def test_an_older_card_on_a_mixed_access_point_is_normal():
 
 def test_without_wifi_there_is_no_double_and_the_air_does_not_matter():
     links = Observed(Links((), wired=("eth0",)), Grade.ROOT, "NetworkManager", 1.0)
-    assert CHECK.judge(Facts(links=links)).outcome is Outcome.PASS
+    for air in (Facts().air, facts(using(Security.SAE), (AccessPoint(b"Home", THERE, Security.OPEN),)).air):
+        assert CHECK.judge(Facts(links=links, air=air)).outcome is Outcome.PASS
 
 
 def test_air_or_links_that_could_not_be_seen_are_unknown():

@@ -40,7 +40,7 @@ class Twin:
         fact, links, air = self.needs(facts), facts.links, facts.air
         if isinstance(fact, Unseen):
             return self.unknown(tell(NOT_SEEN, why=quote(fact.why)))
-        if isinstance(links, Unseen) or isinstance(air, Unseen):
+        if isinstance(links, Unseen) or isinstance(air, Unseen) or not links.value.wireless:
             return Finding(self.check, Outcome.PASS, NO_WIFI, NOTHING_TO_DO, Who.YOU)
         said = [self._said(network, air.value, _stored(facts)) for network in links.value.wireless]
         return max(said, key=lambda finding: (finding.outcome is Outcome.FAIL, bool(finding.evidence.marks)))
