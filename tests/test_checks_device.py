@@ -214,6 +214,19 @@ def test_the_clock_must_be_kept_right(clock: Clock, wanted):
     assert told(ClockRight(HELP, 5.0).judge(seen(clock=clock))) == wanted
 
 
+def test_a_clock_of_which_nobody_knows_whether_it_follows_a_source_is_not_said_to():
+    assert ClockRight(HELP, 5.0).judge(seen(clock=Clock(Told.UNTOLD, 0.2))).seen == Words(
+        "The clock is off by 1 second at most, as the system counts it.",
+        "システムの計算では、時計のずれは最大1秒です。",
+    )
+
+
+@pytest.mark.parametrize("finding", [antivirus(), encryption(), IDENTITY.judge(seen(papers=Papers(())))])
+def test_a_check_that_was_given_nothing_says_so_in_each_language(finding: Finding):
+    assert finding.outcome is UNKNOWN
+    assert not any(letter.isascii() and letter.isalpha() for letter in finding.seen.ja)
+
+
 @pytest.mark.parametrize(
     ("secure", "wanted"),
     [

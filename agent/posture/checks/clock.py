@@ -52,8 +52,8 @@ class ClockRight:
 
 
 RIGHT = Words(
-    "The clock follows a time source and is off by {span} at most.",
-    "時計は時刻サーバーに合わせられており、ずれは最大{span}です。",
+    "The clock is off by {span} at most, as the system counts it.",
+    "システムの計算では、時計のずれは最大{span}です。",
 )
 FOLLOWS_NOTHING = Words("The clock follows no time source.", "時計が時刻サーバーと同期していません。")
 FAR_OFF = Words(

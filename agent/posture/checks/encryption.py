@@ -41,7 +41,7 @@ class Encryption:
             seen = tell(UNTOLD, places=_places(untold), why=quote(untold[0].why))
             return self._say(Outcome.UNKNOWN, seen, ASK, Who.HELP_DESK, untold)
         if not volumes:
-            return self.unknown(tell(NOT_SEEN, why="no place was looked at"))
+            return self.unknown(tell(NOT_SEEN, why=NO_PLACE))
         return self._say(Outcome.PASS, tell(SEALED, count=str(len(volumes))), NOTHING_TO_DO, Who.YOU)
 
     def unknown(self, why: Words) -> Finding:
@@ -74,6 +74,7 @@ PLACES: Mapping[str, Words] = {
     "swap": Words("memory that is moved to the disk (swap)", "スワップ領域(メモリーの退避先)"),
 }
 
+NO_PLACE = Words("no place was looked at", "確認した保存場所がありません")
 MORE = Words("{count} more", "ほか{count}か所")
 SEALED = Words(
     "All {count} places that were looked at are encrypted, or are kept in memory only.",

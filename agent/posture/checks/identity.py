@@ -40,7 +40,7 @@ class Identity:
         if isinstance(papers, Unseen):
             return self.unknown(tell(NOT_SEEN, why=quote(papers.why)))
         if not papers.value.papers:
-            return self.unknown(tell(NOT_SEEN, why="the policy names no certificate"))
+            return self.unknown(tell(NOT_SEEN, why=NONE_NAMED))
         first = sorted(papers.value.papers, key=lambda paper: paper.not_after)
         return min(map(self._judge, first), key=lambda finding: WORST_FIRST.index(finding.outcome))
 
@@ -82,6 +82,7 @@ class Identity:
 WORST_FIRST: Sequence[Outcome] = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS)
 DAY = 86_400.0
 
+NONE_NAMED = Words("the policy names no certificate", "ポリシーに端末証明書の指定がありません")
 HOLDS = Words(
     "This computer's certificate for '{site}' holds until {day}.",
     "接続先「{site}」用の端末証明書は{day}まで有効です。",
