@@ -5,9 +5,9 @@ is told by `load`, which turns it into sentences.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, model_validator
 
 from agent.posture.policy.apps import Apps
 from agent.posture.policy.device import Device
@@ -55,6 +55,13 @@ class Policy(Section):
     wifi: Wifi = Wifi()
     network: Network = Network()
     device: Device = Device()
+
+    @model_validator(mode="after")
+    def _reaches(self) -> Self:
+        """Refuse what nobody would notice before an emergency: that nothing is reached in it."""
+        if self.emergency and not any(map(self.emergency.reached, self.sites.values())):
+            raise ValueError("the 'networks' of 'emergency' lie outside those of every site: nothing would be reached")
+        return self
 
     @property
     def rules(self) -> Mapping[str, Rule]:
