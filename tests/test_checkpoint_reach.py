@@ -27,6 +27,7 @@ emergency:
   networks: [10.50.0.32/28, 192.168.0.0/24]
   minutes: 30
 """
+WEST = POLICY[POLICY.index("  main:") :].replace("main:", "west:").replace("10.50.0.0/24", "10.51.0.0/16")
 BACK = "    comes_back: 10m\n"
 INSIDE = f"    inside: {{beacon: beacon.hospital.test, certificate: {'ab' * 32}}}\n"
 FULL, NARROW, URGENT = (IPv4Network(f"10.50.0.{last}") for last in ("0/24", "16/28", "32/28"))
@@ -233,7 +234,7 @@ def test_an_emergency_is_narrowed_counted_down_and_recorded(tmp_path: Path):
         (EMERGENCY, "boredom", 0, "emergency.reason"),
         (EMERGENCY + "  users: [4321]\n", "patient", 1000, "emergency.denied"),
         (EMERGENCY + "  users: people\n", "patient", 33, "emergency.denied"),
-        (EMERGENCY.replace("10.50.0.32/28", "10.51.0.0/16"), "patient", 0, "emergency.off"),
+        (WEST + EMERGENCY.replace("10.50.0.32/28", "10.51.0.0/16"), "patient", 0, "emergency.off"),
         ("", "patient", 0, "emergency.off"),
         (EMERGENCY.replace("apps.unapproved", "wifi.trust"), "patient", 0, "apps.unapproved"),
     ],
