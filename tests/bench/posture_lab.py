@@ -163,19 +163,20 @@ class Starter:
     @contextmanager
     def running(self, path: str) -> Iterator[float]:
         """Have a program run while the block lasts; tell when it was started (seconds since 1970)."""
+        yield float(self._ask(path))
+        self._ask("end")
+
+    def _ask(self, word: str) -> str:
+        """Say a word, and await the line that answers it."""
+        assert self.program.process.stdin is not None
         before = len(self._told())
-        self._say(path)
-        wait_until(lambda: len(self._told()) > before, f"the start of {path}", WAIT, pause=0.001)
-        yield float(self._told()[-1])
-        self._say("end")
+        self.program.process.stdin.write(f"{word}\n".encode())
+        self.program.process.stdin.flush()
+        wait_until(lambda: len(self._told()) > before, f"an answer to {word!r}", WAIT, pause=0.001)
+        return self._told()[-1]
 
     def _told(self) -> list[str]:
         return self.program.log.read_text().splitlines()
-
-    def _say(self, word: str) -> None:
-        assert self.program.process.stdin is not None
-        self.program.process.stdin.write(f"{word}\n".encode())
-        self.program.process.stdin.flush()
 
 
 def _open_tap() -> socket:
@@ -214,4 +215,5 @@ for word in sys.stdin:
     sys.stdin.readline()
     os.kill(child, 9)
     os.waitpid(child, 0)
+    os.write(1, b"ended\n")
 """
