@@ -146,6 +146,9 @@ HEAD = """\
 
 Drawn from `agent/gate` by `make docs`; not to be edited by hand. One site is open at a time. Whoever asks, the
 machine is looked at first, and nothing opens without a verdict that allows it.
+
+Whenever the machine is looked at - to connect, for a report, once a day, or on and on while a site is open - the
+network around it is asked what the policy's `network` section names (`wire`, `canary`, `portal`), and nothing else.
 """
 PLACE = Path(__file__).parent.parent / "docs" / "states.md"
 

@@ -43,6 +43,7 @@ from agent.gate import (
     deadline,
     is_watched,
     step,
+    where_matters,
 )
 from agent.gate.wishes import MOST_RETURNS, PAUSE, RETURNS_WITHIN
 from agent.posture.verdict import Cut, Finding, Verdict, Who
@@ -461,6 +462,13 @@ def test_a_tunnel_that_is_open_stays_open_where_the_laptop_comes_to_stand_inside
     for name in ("Opening", "Open", "Emergency"):
         state = STATES[name]
         assert step(state, Changed(state.verdict, inside=True), now=20.0) == (state, ())
+
+
+def test_where_the_machine_stands_is_asked_only_while_it_decides_what_is_entered():
+    matters = {name for name, state in STATES.items() if where_matters(state)}
+    looked_at = {"Looking", "Looking, granted nothing", "Looking, emergency", "Inside", "Inside, granted nothing"}
+    waiting = {"Refused, waiting", "Service, asking", "Service, waiting", "Closing, cut"}
+    assert matters == looked_at | waiting | {"Closing, healed", "Closing, healed inside"}
 
 
 def test_inside_the_same_checks_refuse_but_there_is_nothing_to_close():

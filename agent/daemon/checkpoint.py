@@ -127,6 +127,11 @@ class Checkpoint:
         """Judge what was last seen once more, for what it is judged by has changed."""
         self._seen(self._lookout.facts)
 
+    @property
+    def sought(self) -> str | None:
+        """The site whose beacon may be asked now, for it decides something whether the machine stands there."""
+        return self._site() if gate.where_matters(self.state) else None
+
     async def links(self) -> Observed[Links] | Unseen:
         """Look at the links only."""
         return (await self._lookout.read(frozenset({"links"}))).links

@@ -106,7 +106,13 @@ async def _working(settings: Settings, desk: Desk) -> AsyncIterator[None]:
         own = Registrations(settings.state / "networks.json")
         jury = Jury(policy, key, roll.uid_of, failures, lambda: policies.warnings, own)
         machine = Machine(_clock, os.urandom, network, settings.resolv_conf)
-        sources = all_sources(lambda: checkpoint.jury.policy, settings.system_bus, settings.resolv_conf, _clock)
+        sources = all_sources(
+            lambda: checkpoint.jury.policy,
+            lambda: checkpoint.sought,
+            settings.system_bus,
+            settings.resolv_conf,
+            _clock,
+        )
         lookout = Lookout(settings.look, sources)
         checkpoint = Checkpoint(jury, machine, records, lookout, accept=policies.accept)
         desk.open_for(checkpoint)

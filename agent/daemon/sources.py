@@ -40,15 +40,22 @@ class Source(Protocol):
 
 
 def all_sources(
-    policy: Callable[[], Policy], bus: str, resolver_file: Path, clock: Callable[[], Instant]
+    policy: Callable[[], Policy],
+    sought: Callable[[], str | None],
+    bus: str,
+    resolver_file: Path,
+    clock: Callable[[], Instant],
 ) -> tuple[Source, ...]:
-    """Give every source; `policy` tells the policy in force, which says what the network may be asked."""
+    """Give every source; `policy` tells the policy in force, which says what the network may be asked.
+
+    `sought` tells the site whose beacon may be asked; whoever needs no beacon keeps its address from the network.
+    """
     around = neighbourhood.Ours(INTERFACE, TABLE)
     return (
         LinkSource(bus),
         neighbourhood.NeighbourhoodSource(around, lambda: _questions(policy(), resolver_file), bus=bus),
         exposure.ExposureSource(exposure.Ours(INTERFACE, MARK)),
-        BeaconSource(around, lambda: _beacons(policy()), MARK),
+        BeaconSource(around, lambda: _beacons(policy(), sought()), MARK),
         PapersSource(policy, clock),
     )
 
@@ -63,13 +70,12 @@ def _questions(policy: Policy, resolver_file: Path) -> Questions:
     )
 
 
-def _beacons(policy: Policy) -> Mapping[str, Beacon]:
-    proofs = {name: site.inside for name, site in policy.sites.items() if site.inside is not None}
-    return {
-        name: Beacon(proof.beacon, proof.port, proof.certificate)
-        for name, proof in proofs.items()
-        if proof.beacon is not None and proof.certificate is not None
-    }
+def _beacons(policy: Policy, sought: str | None) -> Mapping[str, Beacon]:
+    site = policy.sites.get(sought) if sought is not None else None
+    proof = None if site is None else site.inside
+    if sought is None or proof is None or proof.beacon is None or proof.certificate is None:
+        return {}
+    return {sought: Beacon(proof.beacon, proof.port, proof.certificate)}
 
 
 # Fixed by `agent.network.tun`, which lets the kernel number it.

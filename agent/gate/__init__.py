@@ -28,7 +28,7 @@ from agent.gate.signals import (
     Withdrawn,
 )
 from agent.gate.states import Closing, Emergency, Idle, Inside, Looking, Open, Opening, Refused, Service, State
-from agent.gate.table import Step, deadline, is_watched, step
+from agent.gate.table import Step, deadline, is_watched, step, where_matters
 from agent.gate.wishes import Plea, Reason, Terms, Wish, standing
 
 __all__ = [
@@ -71,4 +71,5 @@ __all__ = [
     "is_watched",
     "standing",
     "step",
+    "where_matters",
 ]

@@ -23,7 +23,7 @@ class Idle:
 class Looking:
     """A user asked for a site; the machine is being looked at, until `until` at the latest.
 
-    Packets: a TLS handshake with the site's beacon on the physical links, if the policy names one.
+    Packets: TLS handshakes with the site's beacon on the physical links, if the policy names one.
     """
 
     wish: Wish
@@ -40,7 +40,7 @@ class Looking:
 class Inside:
     """The machine stands on the site's own network and meets the policy: no tunnel is needed.
 
-    Packets: a TLS handshake with the site's beacon each minute; the site is reached by its own network.
+    Packets: TLS handshakes with the site's beacon, at least each minute; the site is reached by its own network.
     """
 
     wish: Wish
@@ -51,7 +51,7 @@ class Inside:
 class Refused:
     """The last request was refused, or what was open was cut, for these reasons.
 
-    Packets: none of ours; the laptop's own traffic is not touched.
+    Packets: none of ours, but to the site's beacon while it waits for a cure; the laptop's own traffic is not touched.
     """
 
     wish: Wish
@@ -65,7 +65,8 @@ class Service:
     It is being set up until it carries `since`; `fetch_at` is when to ask for a newer policy again, and
     `asking` the look that may end it.
 
-    Packets: IKE and ESP to the gateway; through the tunnel only the networks that the policy names for service.
+    Packets: IKE and ESP to the gateway; through the tunnel only the networks that the policy names for service; to
+    the site's beacon while it waits for a cure or is looked at again.
     """
 
     wish: Wish
@@ -127,7 +128,8 @@ class Closing:
 
     `since` is when it was opened, None when it never was; `then` is what is entered once it is closed.
 
-    Packets: IKE to the gateway, to take leave; nothing passes the tunnel any more.
+    Packets: IKE to the gateway, to take leave; to the site's beacon while anything may follow; nothing passes the
+    tunnel any more.
     """
 
     wish: Wish

@@ -19,7 +19,7 @@ from agent.gate.signals import (
 from agent.gate.states import Closing, Emergency, Idle, Inside, Looking, Open, Opening, Refused, Service, State
 from agent.problems import problem
 
-__all__ = ["Step", "deadline", "is_watched", "step"]
+__all__ = ["Step", "deadline", "is_watched", "step", "where_matters"]
 
 
 def step(state: State, event: Event, now: float) -> Step:  # noqa: C901  # one table, whole on one screen
@@ -122,6 +122,17 @@ def is_watched(state: State) -> bool:
             return wish.back is not None or then is not None
         case _:
             return False
+
+
+def where_matters(state: State) -> bool:
+    """Tell whether it may be asked now where the machine stands: only where that can decide what is entered."""
+    match state:
+        case Looking() | Service(asking=Looking()):
+            return True
+        case Opening() | Open() | Emergency():
+            return False
+        case _:
+            return is_watched(state)
 
 
 def _first(*instants: float | None) -> float:
