@@ -8,6 +8,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -170,22 +171,37 @@ def test_a_file_that_is_no_database_owns_nothing(tmp_path: Path, content: bytes)
     (tmp_path / "var/lib/rpm").mkdir(parents=True)
     (tmp_path / "var/lib/rpm/rpmdb.sqlite").write_bytes(content)
     rpm = Rpm(tmp_path)
-    assert rpm.refresh()
+    rpm.refresh()
     assert rpm.owner(b"/opt/viewer") is None
 
 
-def test_one_bad_package_does_not_hide_the_others(tmp_path: Path) -> None:
-    file = tmp_path / "var/lib/rpm/rpmdb.sqlite"
+def write_database(root: Path, *blobs: object) -> Path:
+    file = root / "var/lib/rpm/rpmdb.sqlite"
     file.parent.mkdir(parents=True)
-    database = sqlite3.connect(file)
-    database.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
-    for blob in (b"garbage", "text", 7, None, header(GOOD)):
-        database.execute("INSERT INTO Packages (blob) VALUES (?)", (blob,))
-    database.commit()
-    database.close()
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+        database.executemany("INSERT INTO Packages (blob) VALUES (?)", [(blob,) for blob in blobs])
+    return file
+
+
+def test_one_bad_package_does_not_hide_the_others(tmp_path: Path) -> None:
+    write_database(tmp_path, b"garbage", "text", 7, None, header(GOOD))
     rpm = Rpm(tmp_path)
     rpm.refresh()
     assert rpm.owner(b"/opt/a") == Package("rpm", "viewer", "2-1", Origin.UNCHECKED)
+
+
+def test_a_database_that_cannot_be_read_for_a_while_makes_nobodys_program_of_a_packages(tmp_path: Path) -> None:
+    file = write_database(tmp_path, header(GOOD), b"x" * 100_000)
+    rpm = Rpm(tmp_path)
+    assert rpm.refresh()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8_192])
+    assert not rpm.refresh()
+    assert rpm.owner(b"/opt/a") is not None
+    file.write_bytes(whole.replace(b"/opt/\0", b"/srv/\0"))
+    assert rpm.refresh()
+    assert [rpm.owner(path) is None for path in (b"/opt/a", b"/srv/a")] == [True, False]
 
 
 def snaps(root: Path, *stored: str, mounts: str = "") -> Snaps:

@@ -7,7 +7,7 @@ only; where a package came from is not told by them, so its origin stays `Origin
 import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -78,9 +78,12 @@ class Rpm:
         stamp = None if file is None else _stamp(file)
         if stamp == self._stamp:
             return False
-        self._now = ({}, ()) if file is None or stamp is None else _read_index(file)
-        self._stamp = stamp
-        return True
+        before, self._stamp = self._now, stamp
+        try:
+            self._now = ({}, ()) if file is None or stamp is None else _read_index(file)
+        except sqlite3.Error:  # rpm is writing: what it said before holds until it has changed again
+            return False
+        return self._now is not before
 
 
 class _Fields:
@@ -129,22 +132,21 @@ def _read_index(file: Path) -> tuple[Mapping[int, int], tuple[Package, ...]]:
 
 
 def _read_headers(file: Path) -> Iterator[Header]:
-    """Read every package; one that cannot be read owns nothing, so its programs are nobody's and are seen."""
-    try:
-        with closing(sqlite3.connect(_address(file), uri=True)) as database:
-            for (blob,) in database.execute(EVERY_HEADER, (LARGEST_HEADER,)):
-                try:
-                    yield Header.decode(blob)
-                except (HeaderError, TypeError):
-                    continue
-    except sqlite3.Error:
-        return
+    """Read every package; one that cannot be read owns nothing, so its programs are nobody's and are seen.
+
+    Raise `sqlite3.Error` where the database cannot be read to its end.
+    """
+    with closing(sqlite3.connect(_address(file), uri=True)) as database:
+        for (blob,) in database.execute(EVERY_HEADER, (LARGEST_HEADER,)):
+            with suppress(HeaderError, TypeError):
+                yield Header.decode(blob)
 
 
 def _address(file: Path) -> str:
     """Name the database so that nothing is written beside it; while rpm writes, its log is read too."""
-    log = file.with_name(f"{file.name}-wal")
-    busy = log.exists() and log.stat().st_size > 0
+    busy = False
+    with suppress(OSError):
+        busy = file.with_name(f"{file.name}-wal").stat().st_size > 0
     return f"file:{quote(str(file))}?mode=ro" + ("" if busy else "&immutable=1")
 
 
