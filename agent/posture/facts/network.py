@@ -51,7 +51,7 @@ class DhcpServer:
     resolvers: tuple[Address, ...] = ()
 
     def disagrees(self, other: "DhcpServer") -> bool:
-        """Tell whether both name routers, or both name servers, and have none in common; on another link nobody does."""
+        """Tell whether both are on one link and name routers, or name servers, of which they have none in common."""
         named = ((self.routers, other.routers), (self.resolvers, other.resolvers))
         return self.interface == other.interface and any(
             bool(ours and theirs) and set(ours).isdisjoint(theirs) for ours, theirs in named
