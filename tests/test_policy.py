@@ -92,6 +92,17 @@ def test_of_a_flood_of_errors_the_first_are_told_and_that_there_are_more(flood: 
     assert not any(error.message == told[-1].message for error in told[:-1])
 
 
+def test_an_address_with_a_zone_is_none():
+    zoned = SHORTEST.replace("gw.hospital.test,", "'fe80::1%eth0',").replace(
+        "10.20.0.0/16", "['fd00::%a/64', fd00::/64]"
+    )
+    assert errors(zoned + '    dns: {names: a.test, servers: "fd00::1%a\\nnameserver 192.0.2.1"}\n') == [
+        "6:19: write a domain name such as hospital.example; this is 'fe80::1%eth0'",
+        "9:16: write a network such as 10.20.0.0/16; this is 'fd00::%a/64'",
+        "10:35: write an IP address; this is 'fd00::1%a\\\\u000anameserver 192.0.2.1'",
+    ]
+
+
 def test_the_shortest_policy_has_strict_defaults():
     read = load()
     site = read.sites["main"]

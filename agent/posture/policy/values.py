@@ -66,11 +66,11 @@ def _file(value: object) -> str:
 def _network(value: object) -> IPv4Network | IPv6Network:
     text = _string(value, "a network such as 10.20.0.0/16")
     try:
-        return ip_network(text)
+        return ip_network(_zoneless(text))
     except ValueError:
         pass
     try:
-        network = ip_network(text, strict=False)
+        network = ip_network(_zoneless(text), strict=False)
     except ValueError as error:
         raise ValueError(f"write a network such as 10.20.0.0/16; this is {quote(text)!r}") from error
     raise ValueError(f"{text} is one address inside a network; the network is {network}")
@@ -88,7 +88,7 @@ def _protected(value: object) -> IPv4Network | IPv6Network:
 def _address(value: object) -> IPv4Address | IPv6Address:
     text = _string(value, "an IP address")
     try:
-        return ip_address(text)
+        return ip_address(_zoneless(text))
     except ValueError as error:
         raise ValueError(f"write an IP address; this is {quote(text)!r}") from error
 
@@ -104,13 +104,20 @@ def _host(value: object) -> str:
     """A gateway's address: its name, or its IP address in the one usual form."""
     text = _string(value, "a name or an IP address")
     try:
-        return str(ip_address(text))
+        return str(ip_address(_zoneless(text)))
     except ValueError:
         pass
     name = _domain(text)
     if re.fullmatch(r"[0-9.]+", name):
         raise ValueError(f"write a name or an IP address; this is {quote(text)!r}")
     return name
+
+
+def _zoneless(text: str) -> str:
+    """Refuse an address with a zone ('fe80::1%eth0'): it is another place on every laptop, and a zone is any text."""
+    if "%" in text:
+        raise ValueError("an address with a zone")
+    return text
 
 
 def _identity(value: object) -> Identity:
