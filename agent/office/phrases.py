@@ -29,8 +29,8 @@ HELP: Mapping[str, Words] = {
     "language": Words("language of what is printed", "表示する言語"),
     "help": Words("show this help", "このヘルプを表示します"),
     "files": Words(
-        "policy files, each laid over those before it (default: those of this computer)",
-        "ポリシーのファイル。後のファイルが優先されます(既定: このパソコンのもの)",
+        "policy files, each laid over those before it (default: this computer's own, without what its server sent)",
+        "ポリシーのファイル。後のファイルが優先されます(既定: このパソコンのもの。サーバーから届いたものは含みません)",
     ),
     "file": Words("the policy's file", "ポリシーのファイル"),
     "one-check": Words("only this check", "この検査のみ"),
