@@ -63,7 +63,7 @@ IN_SHADOW = Words(
     "全体が記録のみの設定です。結果は記録されますが、接続は拒否されません。",
 )
 HOURS = Words(
-    "A grace ends in office hours only: {days} {opens}-{closes}", "猶予の終了は執務時間内のみ: {days} {opens}〜{closes}"
+    "A grace ends in office hours only: {days} {opens}-{closes}", "猶予の終了は業務時間内のみ: {days} {opens}〜{closes}"
 )
 LABELS: Mapping[str, Words] = {
     "fail": Words("when it fails", "満たさない場合"),
@@ -105,7 +105,7 @@ DAYS: Mapping[str, str] = {
 REHEARSED = Words("Reports: {reports}, devices: {devices}", "検査結果: {reports}件、端末: {devices}台")
 WOULD_REFUSE = Words(
     "Devices that it would refuse: {refused} (let through until now: {newly}, outside office hours: {outside})",
-    "拒否される端末: {refused}台(うち、これまで許可: {newly}台、執務時間外: {outside}台)",
+    "拒否される端末: {refused}台(うち、これまで許可: {newly}台、業務時間外: {outside}台)",
 )
 BY_CHECK: Mapping[str, Words] = {
     "refused": Words("  {check}: {count}", "  {check}: {count}台"),
