@@ -83,6 +83,14 @@ def test_a_diverted_path_belongs_to_the_one_that_diverts_it(tmp_path: Path) -> N
     ]
 
 
+def test_a_machine_on_which_nothing_was_ever_diverted_has_owners_too(tmp_path: Path) -> None:
+    write(tmp_path, {"viewer": "/opt/viewer/viewer\n"}, stanza("viewer", "1"))
+    (tmp_path / "var/lib/dpkg/diversions").unlink()
+    found = Packages(tmp_path, time.time).owner(b"/opt/viewer/viewer")
+    assert found is not None
+    assert found.name == "viewer"
+
+
 def test_an_installation_is_noticed_when_an_unknown_path_is_asked_for(tmp_path: Path) -> None:
     write(tmp_path, {"one": "/usr/bin/one\n"}, stanza("one", "1"))
     packages = of(tmp_path)

@@ -5,6 +5,7 @@ Ownership proves the path, not the content. The database is read only, and read 
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,9 +81,11 @@ class Dpkg:
 
     def _read_stamp(self) -> tuple[int, ...] | None:
         try:
-            seen = [(self._root / DPKG / name).stat() for name in ("info", "status", "diversions")]
+            seen = [(self._root / DPKG / name).stat() for name in ("info", "status")]
         except OSError:
             return None
+        with suppress(OSError):  # not every machine has one
+            seen.append((self._root / DPKG / "diversions").stat())
         return tuple(number for one in seen for number in (one.st_ino, one.st_size, one.st_mtime_ns))
 
 
