@@ -450,7 +450,7 @@ def test_whoever_leaves_and_is_on_no_network_for_a_while_is_let_in_by_the_next_o
     closing, _ = step(opening, Failed(problem("gateway.unresolved")), now=30.2)
     refused, _ = step(closing, Closed(), now=30.3)
     assert is_watched(refused)
-    back, effects = step(refused, Changed(GOOD), now=300.0)
+    _, effects = step(refused, Changed(GOOD), now=300.0)
     assert effects[-1] == OpenSite("main", 1000)
     assert isinstance(step(refused, Changed(GOOD, inside=True), now=300.0)[0], Inside)
     blind, _ = step(looking, LookLost("gone"), now=30.1)

@@ -31,7 +31,7 @@ def test_wifi_that_anybody_can_read_is_named_and_refused(running: Visit, securit
 
 @pytest.mark.parametrize("security", [Security.WPA2_PSK, Security.WPA2_WPA3, Security.ENTERPRISE])
 def test_wifi_with_a_password_is_let_through(running: Visit, security: Security) -> None:
-    running.scene.wifi.switch_to(running.scene.wifi.network("Clinic", security))
+    running.scene.wifi.switch_to(running.scene.wifi.network(f"Clinic {security.name}", security))
     running.connect()
 
 
