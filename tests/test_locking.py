@@ -61,6 +61,25 @@ def test_gnome_without_settings_locks_as_it_usually_does(gnome: Machine):
     assert screen(gnome) == (Told.YES, 300.0)
 
 
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("org.gnome.desktop.session:GNOME", "idle-delay=0"),
+        ("org.gnome.desktop.screensaver", "lock-enabled=false"),
+        ("org.gnome.desktop.screensaver", "lock-delay=uint32 3600"),
+    ],
+)
+def test_what_a_distribution_changed_of_gnomes_usual_settings_is_untold_until_somebody_sets_it(
+    gnome: Machine, tmp_path: Path, section: str, line: str
+):
+    gnome.write("usr/share/glib-2.0/schemas/90_x.gschema.override", f"[{section}]\n{line}\n")
+    gnome.write("usr/share/glib-2.0/schemas/91_y.gschema.override", "[org.gnome.desktop.session]\nsession-name='x'\n")
+    assert screen(gnome) == NOTHING_TOLD
+    keys = f"[{SCREENSAVER}]\nlock-enabled=true\nlock-delay=uint32 0\n[{SESSION}]\nidle-delay=uint32 600\n"
+    user_sets(gnome, tmp_path, keys)
+    assert screen(gnome) == (Told.YES, 600.0)
+
+
 def test_gnome_locks_after_its_idle_time_and_its_delay(gnome: Machine, tmp_path: Path):
     user_sets(gnome, tmp_path, f"[{SCREENSAVER}]\nlock-delay=uint32 30\n[{SESSION}]\nidle-delay=uint32 600\n")
     assert screen(gnome) == (Told.YES, 630.0)

@@ -4,7 +4,7 @@ What the running desktop does with them does not show here, nor do other desktop
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from agent.probes.accounts import Account
 from agent.probes.dconf import Dconf
 from agent.probes.mounts import Mount
 from agent.probes.settings_files import Setting, Settings, merge, read_settings
-from agent.probes.small_files import UnreadableError, read_small
+from agent.probes.small_files import UnreadableError, list_names, read_small
 from agent.probes.user_files import read_of_user
 
 
@@ -49,10 +49,21 @@ def _read_gnome(root: Path, mounts: Sequence[Mount], account: Account) -> Screen
     settings = Dconf.open(root, mounts, account)
     enabled, forbidden = settings.truth(GNOME_LOCK), settings.truth(GNOME_NO_LOCK)
     idle, delay = settings.number(GNOME_IDLE), settings.number(GNOME_DELAY)
-    seconds = GNOME_USUAL_IDLE if idle is None else idle
-    if enabled is False or forbidden or seconds == 0:
+    if enabled is False or forbidden or idle == 0:
         return ScreenLock(Told.NO)
-    return ScreenLock(Told.YES, float(seconds + (delay or 0)))
+    found = {GNOME_LOCK: enabled, GNOME_NO_LOCK: forbidden, GNOME_IDLE: idle, GNOME_DELAY: delay}
+    unset = {key for key, value in found.items() if value is None}
+    if not unset.isdisjoint(_list_overridden(root)):
+        return NOT_TOLD
+    return ScreenLock(Told.YES, float((idle or GNOME_USUAL_IDLE) + (delay or 0)))
+
+
+def _list_overridden(root: Path) -> Iterator[str]:
+    """List the settings of which a distribution or a hospital changed what holds where nobody sets them."""
+    for name in list_names(root / GNOME_SCHEMAS):
+        if name.endswith(".gschema.override"):
+            for section, key in read_settings(read_small(root / GNOME_SCHEMAS / name) or b""):
+                yield f"/{section.partition(':')[0].replace('.', '/')}/{key}"
 
 
 def _read_kde(root: Path, mounts: Sequence[Mount], account: Account) -> ScreenLock:
@@ -83,6 +94,7 @@ GNOME_DELAY = "/org/gnome/desktop/screensaver/lock-delay"
 GNOME_IDLE = "/org/gnome/desktop/session/idle-delay"
 GNOME_NO_LOCK = "/org/gnome/desktop/lockdown/disable-lock-screen"
 GNOME_USUAL_IDLE = 300
+GNOME_SCHEMAS = "usr/share/glib-2.0/schemas"
 KDE_FILE = "kscreenlockerrc"
 KDE_LOCKS = Setting("true", fixed=False)
 KDE_SPANS = {"Timeout": Setting("5", fixed=False), "LockGrace": Setting("5", fixed=False)}
