@@ -60,7 +60,7 @@ class UpToDate:
             return self._say(Outcome.UNKNOWN, said, REFRESH, Who.YOU, "lists-old")
         if seen.supported_until is None:
             said = tell(SUPPORT_UNTOLD, release=quote(seen.release))
-            return self._say(Outcome.UNKNOWN, said, CALL, Who.IT, "release-unknown")
+            return self._say(Outcome.UNKNOWN, said, ASK, Who.IT, "release-unknown")
         return None
 
     def _pass(self, seen: Updates) -> Finding:
@@ -117,6 +117,10 @@ REFRESH = Words(
 CALL = Words(
     "Call {help_desk}: the sources of updates on this computer must be looked at.",
     "更新の取得先の確認が必要です。{help_desk}に連絡してください。",
+)
+ASK = Words(
+    "Call {help_desk}: whether this system may be used must be decided there.",
+    "このシステムを使用できるかどうかの確認が必要です。{help_desk}に連絡してください。",
 )
 RESTART = Words(
     "Restart the computer when it suits you: an update takes effect only then.",
