@@ -178,6 +178,28 @@ def test_the_same_answer_is_not_judged_each_minute(tmp_path: Path, monkeypatch):
     play(tmp_path, scene, SERVICE, server.accept)
 
 
+def test_a_policy_that_comes_too_early_is_judged_again_for_the_clock_may_be_set_right(tmp_path: Path, monkeypatch):
+    server = Server(monkeypatch)
+    server.gives = (POLICY + SERVICE + "checks: {apps.unapproved: {fail: warn}}\n").encode()
+    clock = {"is": "wrong"}
+
+    def accept(candidate: bytes, signature: bytes | None, where: str) -> Policy | Problem:
+        policy = server.accept(candidate, signature, where)
+        return problem("policy.early") if clock["is"] == "wrong" else policy
+
+    async def scene(stage: Stage) -> None:
+        await serve(stage)
+        await until(lambda: server.judged == 1)
+        clock["is"] = "right"
+        stage.clock.boot += 60
+        stage.checkpoint.happen(gate.Tick())
+        await until(lambda: len(stage.passages) == 2 and stage.passage.began)
+        stage.passage.may_open.set()
+        await stage.reach(gate.Open)
+
+    play(tmp_path, scene, SERVICE, accept)
+
+
 def test_a_policy_that_names_the_site_no_more_closes_it(tmp_path: Path):
     async def scene(stage: Stage) -> None:
         await stage.open()

@@ -29,13 +29,17 @@ class Renewal:
             return None
         if fetched == self._last:
             return None
-        self._last = fetched
         policy = self._accept(fetched.policy, fetched.signature, url)
+        self._last = None if isinstance(policy, Problem) and policy.code in CURABLE else fetched
         if isinstance(policy, Problem):
             log.warning("%s: %s", policy.code, policy.detail)
             return None
         return policy
 
     def forget(self) -> None:
-        """Judge whatever comes next anew: the clock may have been set right since."""
+        """Judge whatever comes next anew."""
         self._last = None
+
+
+# Fixed by `agent.daemon.policies`: what the next minute may cure, for this computer's clock may be set right.
+CURABLE = frozenset({"policy.early"})
