@@ -34,6 +34,14 @@ def test_while_nobody_asks_only_the_policys_own_users_are_looked_at():
     assert jury("apps: {users: [doctor]}\n").scope().uids == {1000}
 
 
+def test_programs_are_not_looked_at_when_no_check_needs_them():
+    off = "{fail: off, unknown: off}"
+    assert jury(f"checks: {{apps.unapproved: {off}}}\n").scope(1000).facts == {"programs"}
+    scope = jury(f"checks: {{apps.unapproved: {off}, apps.forbidden: {off}}}\n").scope(1000)
+    assert (scope.facts, scope.watches, scope.uids) == (frozenset(), False, {1000})
+    assert decode_scope(encode_scope(scope)) == scope
+
+
 def test_the_scope_names_the_antivirus_programs_that_are_looked_for():
     scope = jury().scope(1000)
     assert [scanner.unit for scanner in scope.scanners] == ["clamav-daemon.service"]

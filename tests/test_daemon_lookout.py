@@ -5,6 +5,7 @@ The helper is a stand-in that speaks the real messages on a real socket; the lin
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -161,6 +162,15 @@ def test_news_that_is_older_than_the_look_it_overtook_counts_for_nothing(tmp_pat
         assert pids(await lookout.look(SCOPE)) == [1]
 
     play(tmp_path, Helper((again(7, at=8.0), Started(program(3), 9.0), looked(1, at=10.0))), scene)
+
+
+def test_where_no_check_needs_programs_none_are_looked_at_and_all_else_is(tmp_path: Path):
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        facts = await lookout.look(replace(SCOPE, facts=frozenset()))
+        assert isinstance(facts.programs, Unseen)
+        assert facts.links == links(1.0)
+
+    play(tmp_path, Helper((Looked({}),)), scene)
 
 
 def test_an_old_answer_about_the_links_does_not_hide_a_newer_one(tmp_path: Path):

@@ -464,12 +464,6 @@ def test_owned_programs_are_hashed_only_when_a_rule_goes_by_content():
     assert policy.hashes_all(load(with_line(f"apps: {{forbidden: [{{title: x, sha256: {digest}}}]}}")))
 
 
-def test_programs_are_not_looked_at_when_no_check_needs_them():
-    assert policy.looks_at_programs(load())
-    off = "{fail: off, unknown: off}"
-    assert not policy.looks_at_programs(load(with_line(f"checks: {{apps.unapproved: {off}, apps.forbidden: {off}}}")))
-
-
 def test_three_hundred_programs_are_judged_in_no_time():
     package = Package("dpkg", "firefox-esr", "128.5.0", Origin.EXACT)
     running = [

@@ -11,7 +11,16 @@ from agent.daemon.roll import ask_name_service
 from agent.posture.checks.wifi import Registered
 from agent.posture.facts import Facts, Unseen
 from agent.posture.moment import Moment
-from agent.posture.policy import Context, Policy, hashes_all, judge, judged_uids, oldest_lists, rests_on
+from agent.posture.policy import (
+    Context,
+    Policy,
+    hashes_all,
+    judge,
+    judged_uids,
+    looks_at_programs,
+    oldest_lists,
+    rests_on,
+)
 from agent.posture.policy.foreseeing import Foreseen, foresee
 from agent.posture.policy.rules import CheckId
 from agent.posture.policy.schedule import failing_since
@@ -43,7 +52,10 @@ class Jury:
         return uid == 0 or self.policy.control.users.include(uid, self.uid_of)
 
     def scope(self, uid: int | None = None) -> Scope:
-        """Say whose programs to look at, and which to hash, when this user asks, or while nobody does."""
+        """Say whose programs to look at, and which to hash, when this user asks, or while nobody does.
+
+        Where no check needs them, none are looked at.
+        """
         apps = self.policy.apps
         patterns = [file.path for file in apps.approved.files]
         patterns += [forbidden.path for forbidden in apps.forbidden if forbidden.path is not None]
@@ -52,6 +64,7 @@ class Jury:
             hash="all" if hashes_all(self.policy) else "unowned",
             origins=oldest_lists(self.policy),
             listed=tuple(pattern.text for pattern in patterns),
+            facts=frozenset({"programs"}) if looks_at_programs(self.policy) else frozenset(),
             scanners=tuple(Asked(one.title, one.unit, one.database) for one in apps.antimalware.scanners),
         )
         return scope if _fits(scope) else replace(scope, hash="all", listed=())
