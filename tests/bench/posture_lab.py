@@ -204,13 +204,13 @@ EVERY = 0.001
 WAIT = 20.0
 SNAP = 64
 RECEIVE_BUFFER = 64 << 20
-STARTER = """
+STARTER = r"""
 import os, sys, time
 for word in sys.stdin:
     path = word.rstrip()
     child = os.fork()
     if child == 0:
-        os.write(1, f"{time.time():.6f}\\n".encode())
+        os.write(1, f"{time.time():.6f}\n".encode())
         os.execv(path, [path, "3600"])
     sys.stdin.readline()
     os.kill(child, 9)
