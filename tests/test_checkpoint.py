@@ -16,10 +16,11 @@ import pytest
 from agent import events, gate
 from agent.control import messages as control
 from agent.control.messages import Disconnect
-from agent.daemon.checkpoint import Checkpoint, Moved, Stepped
+from agent.daemon.checkpoint import Checkpoint
 from agent.daemon.desk import Desk
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Lookout, Watcher
+from agent.daemon.news import Moved, Stepped
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
 from agent.daemon.renewal import Accept
@@ -477,7 +478,7 @@ def test_who_withdraws_before_opening_began_leaves_nothing(tmp_path: Path):
 
 def test_a_look_that_was_withdrawn_neither_opens_nor_watches(tmp_path: Path):
     async def scene(stage: Stage) -> None:
-        news = stage.checkpoint.listen()
+        news = stage.checkpoint.news.listen()
         stage.lookout.may_look.clear()
         stage.ask()
         await until(lambda: stage.lookout.scopes)
@@ -488,7 +489,7 @@ def test_a_look_that_was_withdrawn_neither_opens_nor_watches(tmp_path: Path):
         assert stage.lookout.watched == []
         assert stage.lookout.rests == 1
         assert [news.get_nowait() for _ in range(news.qsize())] == [Moved(), Moved()]
-        stage.checkpoint.forget(news)
+        stage.checkpoint.news.forget(news)
 
     play(tmp_path, scene)
 
@@ -527,25 +528,25 @@ def test_only_one_site_at_a_time_is_asked_for(tmp_path: Path):
 
 def test_every_step_is_told_with_its_instant(tmp_path: Path):
     async def scene(stage: Stage) -> None:
-        news = stage.checkpoint.listen()
+        news = stage.checkpoint.news.listen()
         await stage.opening()
         stage.clock.boot += 2
         stage.passage.voice.stepped("gateway")
         heard = [news.get_nowait() for _ in range(news.qsize())]
         assert [one for one in heard if isinstance(one, Stepped)] == [Stepped("look", 100.0), Stepped("gateway", 102.0)]
-        stage.checkpoint.forget(news)
+        stage.checkpoint.news.forget(news)
 
     play(tmp_path, scene)
 
 
 def test_a_listener_that_never_listens_costs_no_memory_without_bound(tmp_path: Path):
     async def scene(stage: Stage) -> None:
-        news = stage.checkpoint.listen()
+        news = stage.checkpoint.news.listen()
         await stage.opening()
         for _ in range(5000):
             stage.passage.voice.stepped("gateway")
         assert news.full()
-        stage.checkpoint.forget(news)
+        stage.checkpoint.news.forget(news)
 
     play(tmp_path, scene)
 

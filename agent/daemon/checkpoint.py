@@ -13,6 +13,7 @@ from agent.control.messages import StepName
 from agent.daemon.grants import reached, terms
 from agent.daemon.jury import Jury
 from agent.daemon.lookout import Glance, Lookout, Watcher
+from agent.daemon.news import Listeners, Moved, Stepped
 from agent.daemon.passage import Carried, Machine, Passage, Voice
 from agent.daemon.records import Records
 from agent.daemon.renewal import Accept, Renewal
@@ -27,20 +28,6 @@ from ike.config import Instant
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Stepped:
-    """A step of connecting ended at `at` (boot clock)."""
-
-    step: StepName
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """The gate's state changed, or what is told about it."""
-
-
-News = Stepped | Moved
 Order = gate.Look | gate.OpenSite | gate.CloseSite | gate.FetchPolicy | gate.Tell | gate.Record
 
 
@@ -69,6 +56,7 @@ class Checkpoint:
         self.state: gate.State = gate.Idle()
         self.last_reasons: tuple[gate.Reason, ...] = ()
         self.jury = jury
+        self.news = Listeners()
         self._machine = machine
         self._records = records
         self._lookout = lookout
@@ -79,7 +67,6 @@ class Checkpoint:
         self._fetching: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._listeners: set[asyncio.Queue[News]] = set()
 
     @property
     def carried(self) -> Carried | None:
@@ -169,23 +156,13 @@ class Checkpoint:
         """Fail closed: the helper that looks is gone."""
         self.happen(gate.LookLost(why))
 
-    def listen(self) -> asyncio.Queue[News]:
-        """Hear of everything from now on; give the queue back to `forget`."""
-        queue: asyncio.Queue[News] = asyncio.Queue(MOST_UNHEARD)
-        self._listeners.add(queue)
-        return queue
-
-    def forget(self, queue: asyncio.Queue[News]) -> None:
-        """Stop telling."""
-        self._listeners.discard(queue)
-
     async def closed(self) -> None:
         """Close whatever is open and wait until the machine is as before."""
-        news = self.listen()
+        heard = self.news.listen()
         self.happen(gate.Withdrawn(events.CloseReason.STOPPED))
         while isinstance(self.state, gate.Closing):
-            await news.get()
-        self.forget(news)
+            await heard.get()
+        self.news.forget(heard)
         self._lookout.rest()
 
     def _step(self, event: gate.Event) -> Problem | None:
@@ -208,7 +185,7 @@ class Checkpoint:
         if type(before) is not type(self.state):
             log.info("%s -> %s", type(before).__name__, type(self.state).__name__)
         if before != self.state:
-            self._announce(Moved())
+            self.news.tell(Moved())
         self._set_timer()
 
     def _carry_out(self, effect: Order) -> None:
@@ -224,7 +201,7 @@ class Checkpoint:
                 self._fetching = self._begin(self._fetch(url))
             case gate.Tell(reasons):
                 _log(reasons)
-                self._announce(Moved())
+                self.news.tell(Moved())
             case gate.Record(event):
                 self._records.append(event)
 
@@ -290,7 +267,7 @@ class Checkpoint:
         except Trouble as trouble:
             self.happen(gate.Failed(trouble.problem))
         else:
-            self.happen(gate.Opened(_opened(wanted, carried)))
+            self.happen(gate.Opened(carried.record(wanted.site, wanted.uid, wanted.reach)))
 
     async def _fetch(self, url: str) -> None:
         """Fetch a newer policy; one that is not to be had, or not good, changes nothing."""
@@ -324,12 +301,7 @@ class Checkpoint:
             self.happen(gate.Closed(*carried, left))
 
     def _stepped(self, step: StepName) -> None:
-        self._announce(Stepped(step, self.now()))
-
-    def _announce(self, news: News) -> None:
-        for queue in self._listeners:
-            if not queue.full():  # a slow listener misses steps; the state it asks for next is the true one
-                queue.put_nowait(news)
+        self.news.tell(Stepped(step, self.now()))
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -349,23 +321,5 @@ def _log(reasons: tuple[gate.Reason, ...]) -> None:
             log.debug("%s: %s", met.code, met.detail)
 
 
-def _opened(wanted: gate.OpenSite, carried: Carried) -> events.Opened:
-    summary = carried.summary
-    return events.Opened(
-        site=wanted.site,
-        user=wanted.uid,
-        gateway=carried.gateway,
-        addresses=tuple(str(address.ip) for address in carried.addresses),
-        local_identity=carried.local_identity,
-        remote_identity=carried.remote_identity,
-        remote_certificate=summary.remote_certificate,
-        ike_suite=summary.ike_suite,
-        esp_suite=summary.esp_suite,
-        handshake_ms=summary.handshake_ms,
-        reach=wanted.reach,
-    )
-
-
 # Our choices. The event loop's clock stands still while the machine sleeps: after a nap the boot clock is read again.
-MOST_UNHEARD = 256
 LONGEST_NAP = 1.0

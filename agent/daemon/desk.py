@@ -1,6 +1,5 @@
 """Answers what people's programs ask over the control socket; it asks the checkpoint and decides nothing itself."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from agent import events, gate
@@ -26,8 +25,9 @@ from agent.control.messages import (
 )
 from agent.control.server import reason
 from agent.daemon import standing
-from agent.daemon.checkpoint import Checkpoint, News, Stepped
+from agent.daemon.checkpoint import Checkpoint
 from agent.daemon.grants import plead
+from agent.daemon.news import Heard, Stepped
 from agent.daemon.readiness import Outlook, look_ahead, readiness
 from agent.daemon.registering import forget, listed, register
 from agent.daemon.reporting import report
@@ -115,7 +115,7 @@ class Desk:
         if isinstance(plea, Problem):
             yield _refused(plea)
             return
-        news, began = checkpoint.listen(), checkpoint.now()
+        news, began = checkpoint.news.listen(), checkpoint.now()
         try:
             denied = checkpoint.ask(wanted, uid, plea)
             if denied is not None:
@@ -124,11 +124,9 @@ class Desk:
             async for reply in self._until_settled(checkpoint, news, began):
                 yield reply
         finally:
-            checkpoint.forget(news)
+            checkpoint.news.forget(news)
 
-    async def _until_settled(
-        self, checkpoint: Checkpoint, news: asyncio.Queue[News], began: float
-    ) -> AsyncGenerator[Reply, None]:
+    async def _until_settled(self, checkpoint: Checkpoint, news: Heard, began: float) -> AsyncGenerator[Reply, None]:
         """Tell each step until the gate stands still: in, refused, or idle because somebody withdrew."""
         while True:
             heard = await news.get()
@@ -147,7 +145,7 @@ class Desk:
                     return
 
     async def _disconnect(self, checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
-        news, began = checkpoint.listen(), checkpoint.now()
+        news, began = checkpoint.news.listen(), checkpoint.now()
         try:
             checkpoint.happen(gate.Withdrawn())
             while not isinstance(checkpoint.state, gate.Idle | gate.Refused):
@@ -157,10 +155,10 @@ class Desk:
             done = Done(_milliseconds(checkpoint.now() - began), self._status(checkpoint))
             yield done if left is None else _refused(left)
         finally:
-            checkpoint.forget(news)
+            checkpoint.news.forget(news)
 
     async def _watch(self, checkpoint: Checkpoint) -> AsyncGenerator[Reply, None]:
-        news = checkpoint.listen()
+        news = checkpoint.news.listen()
         try:
             told = self._status(checkpoint)
             yield told
@@ -171,7 +169,7 @@ class Desk:
                     told = now
                     yield told
         finally:
-            checkpoint.forget(news)
+            checkpoint.news.forget(news)
 
 
 async def _networks(checkpoint: Checkpoint, request: AskNetworks | AddNetwork | RemoveNetwork, uid: int) -> Reply:

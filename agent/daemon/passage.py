@@ -63,6 +63,22 @@ class Carried:
     summary: Summary
     since: float
 
+    def record(self, site: str, uid: int, reach: events.Reach) -> events.Opened:
+        """Tell the evidence what was opened, for whom."""
+        return events.Opened(
+            site=site,
+            user=uid,
+            gateway=self.gateway,
+            addresses=tuple(str(address.ip) for address in self.addresses),
+            local_identity=self.local_identity,
+            remote_identity=self.remote_identity,
+            remote_certificate=self.summary.remote_certificate,
+            ike_suite=self.summary.ike_suite,
+            esp_suite=self.summary.esp_suite,
+            handshake_ms=self.summary.handshake_ms,
+            reach=reach,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Edges:
