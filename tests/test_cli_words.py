@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.cli import phrases
 from agent.cli.arguments import COMMANDS, parser
-from agent.cli.show import change, headline, reason, refusal, safe, standing
+from agent.cli.show import change, connected, headline, reason, refusal, safe, standing
 from agent.control.messages import Reason, Refused, Status
 from agent.words import HIDDEN_CATEGORIES, Words, language_of
 from tests.standin import OPEN, environment, run
@@ -81,6 +81,15 @@ def test_options_may_stand_before_or_after_the_command() -> None:
 )
 def test_the_language_is_the_environments(variables: dict[str, str], language: str) -> None:
     assert language_of(variables) == language
+
+
+def test_a_warning_is_one_line_at_a_connect_that_says_where_the_rest_is_told() -> None:
+    warning = Reason(
+        "device.updates", "warn", Words("Updates wait.", "更新があります。"), Words("Install.", "更新。"), "it"
+    )
+    told = list(connected(replace(OPEN, warnings=(warning,)), 100.0, "en"))
+    assert told[-2:] == ["- Updates wait.  [device.updates]", phrases.WARNED.en]
+    assert phrases.WARNED.ja not in list(connected(OPEN, 100.0, "ja"))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])

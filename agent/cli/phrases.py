@@ -115,6 +115,10 @@ REFUSED = Words(
 FAILED = Words("Not connected: connecting failed.", "接続できません: 接続に失敗しました。")
 NOT_DONE = Words("That could not be done.", "実行できませんでした。")
 CONNECTED = Words("Connected to {site} in {seconds} s.", "{site}に接続しました({seconds}秒)。")
+WARNED = Words(
+    "This does not stand in the way now; 'sekisho status' says what to do about it.",
+    "現在の接続には影響しません。対処方法は「sekisho status」で確認できます。",
+)
 DISCONNECTED = Words("Disconnected; this computer is as before.", "切断しました。設定は元に戻りました。")
 NOTHING_REFUSED = Words("Nothing was refused or cut.", "拒否または切断された接続はありません。")
 STOPPING = Words("Stopping: asking the service to disconnect ...", "中止しています: サービスに切断を依頼しました ...")

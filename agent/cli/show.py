@@ -26,7 +26,9 @@ def connected(status: Status, elapsed_ms: float, language: Language) -> Iterator
     if status.tunnel is not None:
         yield from _table(_ends(status.tunnel), language)
     for warning in status.warnings:
-        yield from reason(warning, language)
+        yield f"- {safe(warning.seen.in_(language))}  [{safe(warning.code)}]"
+    if status.warnings:
+        yield phrases.WARNED.in_(language)
 
 
 def standing(status: Status, language: Language) -> Iterator[str]:
