@@ -31,9 +31,25 @@ def test_the_supplicant_tells_what_was_negotiated_and_the_kernel_whether_the_lin
     assert (network.negotiated, network.management) == (Security.WPA2_PSK, Told.NO)
 
 
-def test_what_is_told_of_another_access_point_counts_for_nothing():
-    elsewhere = replace(BY_KERNEL, bssid="02:00:00:00:00:02")
-    assert seen(HOME, radios=Radios((elsewhere,)), spoken=(replace(BY_SUPPLICANT, interface="wlan1"),)) == (HOME,)
+def test_what_is_told_of_another_radio_or_access_point_counts_for_nothing():
+    elsewhere = replace(BY_SUPPLICANT, bssid="02:00:00:00:00:02")
+    assert seen(HOME, spoken=(elsewhere, replace(BY_SUPPLICANT, interface="wlan1"))) == (HOME,)
+
+
+def test_a_radio_that_has_left_for_another_access_point_is_where_the_kernel_says():
+    double = replace(HOME, bssid="02:00:00:00:00:02", security=Security.OPEN)
+    assert seen(HOME, radios=Radios((double,))) == (double,)
+    both_links = Radios((double, BY_KERNEL))
+    assert [one.security for one in seen(HOME, radios=both_links)] == [HOME.security]
+
+
+def test_a_roam_within_the_hospitals_own_network_keeps_what_its_server_must_prove():
+    ward = replace(HOME, security=Security.ENTERPRISE, pinned=("radius.hospital.example",))
+    roamed = replace(ward, bssid="02:00:00:00:00:02", pinned=())
+    (network,) = seen(ward, radios=Radios((roamed,)))
+    assert (network.bssid, network.pinned) == (roamed.bssid, ward.pinned)
+    (elsewhere,) = seen(ward, radios=Radios((replace(roamed, ssid=b"Other"),)))
+    assert elsewhere.pinned == ()
 
 
 def test_a_protection_that_the_first_source_cannot_name_is_named_by_another():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.posture.facts import Links
+from agent.posture.facts import Links, Security, Wireless
 from agent.probes.interfaces import read_interfaces
 
 
@@ -43,8 +43,26 @@ def test_each_interface_is_what_the_kernel_says(tmp_path: Path, driver: str | No
     assert links == Links((), **{expected: ("x0",)})
 
 
-def test_wifi_the_loopback_and_what_is_down_are_left_out(tmp_path: Path):
-    (add(tmp_path, "wlan0", driver="iwlwifi") / "phy80211").mkdir()
+@pytest.mark.parametrize("sign", ["phy80211", "wireless"])
+def test_wifi_is_in_use_by_what_only_others_can_tell(tmp_path: Path, sign: str):
+    (add(tmp_path, "wlan0", driver="iwlwifi") / sign).mkdir()
+    (add(tmp_path, "wlan1", driver="iwlwifi", state="down") / sign).mkdir()
+    assert read_interfaces(tmp_path) == Links((Wireless("wlan0", b"", "", Security.UNKNOWN),))
+
+
+def test_more_interfaces_than_a_laptop_has_are_an_error_and_never_fewer(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("agent.probes.interfaces.MOST_INTERFACES", 2)
+    for name in ("eth0", "veth0"):
+        add(tmp_path, name, driver="e1000e")
+    assert len(read_interfaces(tmp_path).wired) == 2
+    add(tmp_path, "wwan0", uevent="DEVTYPE=wwan\n")
+    with pytest.raises(OSError, match="more than 2"):
+        read_interfaces(tmp_path)
+
+
+def test_the_loopback_and_what_is_down_are_left_out(tmp_path: Path):
+    (tmp_path / "class/net").mkdir(parents=True)
+    (tmp_path / "class/net/bonding_masters").write_text("bond0")
     add(tmp_path, "lo", kind="772", state="unknown")
     add(tmp_path, "eth0", driver="e1000e", state="down")
     add(tmp_path, "tun0", kind="65534", state="unknown")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from dbus_fast import Variant
+from dbus_fast import Message, Variant
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,9 @@ from tests.lab.run import Run, run_command
 from tests.lab.wifi import DBUS_DAEMON, DBUS_SEND, MANAGER, NM, Wifi, _bus_config
 from tests.lab.wifi import Security as Announced
 from tests.message_bus import Claims, impostor
+from tests.test_interfaces import add
 
+NO_SYSFS = Path("/nonexistent")
 EXPECTED = {
     Announced.OPEN: Security.OPEN,
     Announced.OWE: Security.OWE,
@@ -70,9 +72,9 @@ def answers(path: Path) -> bool:
         return connection.connect_ex(str(path)) == 0
 
 
-def look(address: str) -> Observed[object] | Unseen:
+def look(address: str, sysfs: Path = NO_SYSFS) -> Observed[object] | Unseen:
     async def once() -> Observed[object] | Unseen:
-        network = LinkSource(address)
+        network = LinkSource(address, sysfs=sysfs)
         try:
             return (await network.read())["links"]
         finally:
@@ -81,8 +83,8 @@ def look(address: str) -> Observed[object] | Unseen:
     return asyncio.run(once())
 
 
-def seen(address: str) -> Links:
-    observed = look(address)
+def seen(address: str, sysfs: Path = NO_SYSFS) -> Links:
+    observed = look(address, sysfs)
     assert isinstance(observed, Observed), observed
     assert isinstance(observed.value, Links)
     return observed.value
@@ -157,6 +159,16 @@ def test_wired_and_other_links_are_told_apart_and_idle_ones_left_out(wifi: Wifi)
 
 
 @pytest.mark.lab
+def test_a_cable_that_networkmanager_does_not_manage_is_in_use_where_it_is_plugged_in(wifi: Wifi) -> None:
+    for name, flags in (("eth0", 0x10003), ("eth1", 0x1)):
+        add_wired(wifi, name, 10)
+        words = (f"string:{NM}.Device", "string:InterfaceFlags", f"variant:uint32:{flags}")
+        send(wifi, f"{MANAGER}/Devices/{name}", "org.freedesktop.DBus.Mock.AddProperty", *words)
+    add_wired(wifi, "eth2", 10)
+    assert seen(wifi.address).wired == ("eth0", "eth2")
+
+
+@pytest.mark.lab
 def test_wifi_that_networkmanager_does_not_manage_is_unknown_not_absent(wifi: Wifi) -> None:
     set_number(wifi, f"{MANAGER}/Devices/wlan0", f"{NM}.Device", "State", 10)
     assert seen(wifi.address).wireless == (Wireless("wlan0", b"", "", Security.UNKNOWN),)
@@ -189,21 +201,24 @@ def test_every_change_is_told_after_the_state_at_the_start(wifi: Wifi) -> None:
     asyncio.run(follow())
 
 
-def test_no_bus_is_unseen_with_its_reason(tmp_path: Path) -> None:
-    assert why(f"unix:path={tmp_path}/none") == (
-        "NetworkManager could not be asked: the system bus cannot be reached (No such file or directory)"
-    )
-
-
 @pytest.mark.lab
-def test_a_bus_without_networkmanager_is_unseen_with_its_reason(bus: str) -> None:
-    assert why(bus) == "NetworkManager could not be asked: it is not running"
+def test_without_networkmanager_or_a_bus_the_kernel_tells_the_links(bus: str, tmp_path: Path) -> None:
+    add(tmp_path, "eth0", driver="e1000e")
+    add(tmp_path, "eth1", driver="e1000e", state="down")
+    for address in (bus, f"unix:path={tmp_path}/none"):
+        assert seen(address, tmp_path) == Links((), wired=("eth0",))
+    (add(tmp_path, "wlan0", driver="iwlwifi") / "wireless").mkdir()
+    assert seen(bus, tmp_path).wireless == (Wireless("wlan0", b"", "", Security.UNKNOWN),)
+
+
+def test_nobody_at_all_is_unseen_with_the_reason(tmp_path: Path) -> None:
+    assert why(f"unix:path={tmp_path}/none") == "the interfaces could not be listed: No such file or directory"
 
 
 @pytest.mark.lab
 def test_networkmanager_that_comes_later_is_told(bus: str) -> None:
     async def follow() -> None:
-        network = LinkSource(bus)
+        network = LinkSource(bus, sysfs=NO_SYSFS)
         async with aclosing(network.watch()) as changes:
             assert isinstance((await anext(changes))["links"], Unseen)
             manager = await impostor(bus, {(MANAGER, NM): {"Devices": Variant("ao", [])}}, NM)
@@ -225,14 +240,34 @@ def test_a_lost_bus_is_told(run: Run) -> None:
     daemon.wait_ready(lambda: answers(path), 10.0)
 
     async def follow() -> None:
-        network = LinkSource(f"unix:path={path}")
+        network = LinkSource(f"unix:path={path}", sysfs=NO_SYSFS)
         manager = await impostor(f"unix:path={path}", {(MANAGER, NM): {"Devices": Variant("ao", [])}}, NM)
         async with aclosing(network.watch()) as changes:
             assert isinstance((await anext(changes))["links"], Observed)
             await asyncio.to_thread(daemon.stop)
             async with asyncio.timeout(5):
                 assert isinstance(lost := (await anext(changes))["links"], Unseen)
-        assert "the system bus cannot be reached" in lost.why
+        assert "could not be listed" in lost.why
+        await network.close()
+        manager.disconnect()
+
+    asyncio.run(follow())
+
+
+@pytest.mark.lab
+def test_signals_without_end_are_looked_after_a_few_times_a_second(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.probes.link_source.REST", 600.0)
+
+    async def follow() -> None:
+        manager = await impostor(bus, {(MANAGER, NM): {"Devices": Variant("ao", [])}}, NM)
+        network = LinkSource(bus)
+        async with aclosing(network.watch()) as changes:
+            await anext(changes)
+            for _ in range(100):
+                await manager.send(Message.new_signal(MANAGER, NM, "StateChanged", "u", [70]))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await anext(changes)
         await network.close()
         manager.disconnect()
 

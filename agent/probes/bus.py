@@ -16,6 +16,10 @@ class BusError(Exception):
     """The bus or a peer on it gave no usable answer; the text says why in one clause."""
 
 
+class AbsentError(BusError):
+    """There is no such peer, or no bus at all."""
+
+
 class Properties:
     """The properties of one interface of one object, as a peer claims them."""
 
@@ -23,8 +27,10 @@ class Properties:
         """Take the decoded answer, of which nothing has been checked yet."""
         self._values = values
 
-    def number(self, name: str) -> int:
-        """Give an unsigned number."""
+    def number(self, name: str, absent: int | None = None) -> int:
+        """Give an unsigned number; `absent`, if given, where the peer leaves it out."""
+        if absent is not None and name not in self._values:
+            return absent
         value = self._take(name, "u")
         if not isinstance(value, int):
             raise BusError(f"{name} is no number")
@@ -109,7 +115,7 @@ class Bus:
         try:
             bus = cls(await connection.connect())
         except Exception as error:  # the library promises no narrower one
-            raise BusError(f"the system bus cannot be reached ({_name(error)})") from error
+            raise AbsentError(f"the system bus cannot be reached ({_name(error)})") from error
         try:
             await bus._listen(rules, heard)
         except BaseException:
@@ -160,6 +166,8 @@ class Bus:
             answer = await self._connection.call(message)
         except Exception as error:  # the library promises no narrower one
             raise BusError(f"{peer} did not answer ({_name(error)})") from error
+        if answer.error_name in NOBODY:
+            raise AbsentError("it is not running")
         if answer.message_type is not MessageType.METHOD_RETURN:
             raise BusError(REFUSALS.get(answer.error_name or "", f"{peer} refused to answer"))
         return list(answer.body)
@@ -217,9 +225,8 @@ def _name(error: Exception) -> str:
 # Fixed by the D-Bus specification.
 BUS = "org.freedesktop.DBus"
 PROPERTIES = "org.freedesktop.DBus.Properties"
+NOBODY = frozenset({"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"})
 REFUSALS: Mapping[str, str] = {
-    "org.freedesktop.DBus.Error.ServiceUnknown": "it is not running",
-    "org.freedesktop.DBus.Error.NameHasNoOwner": "it is not running",
     "org.freedesktop.DBus.Error.UnknownObject": "an object is gone",
     "org.freedesktop.DBus.Error.UnknownMethod": "an object is gone",
     "org.freedesktop.DBus.Error.AccessDenied": "asking it is not allowed",

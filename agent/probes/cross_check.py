@@ -20,10 +20,13 @@ def with_seconds(links: Links, radios: Radios | None, supplicant: Iterable[Wirel
 
 
 def _resolved(network: Wireless, radios: Radios) -> list[Wireless]:
-    """Let the kernel say whether a radio is in use of which the first source knows nothing."""
-    if network.bssid or network.interface in radios.idle:
-        return [network] if network.bssid else []
-    return [one for one in radios.joined if one.interface == network.interface] or [network]
+    """Let the kernel say which access point a radio has joined, where the first source tells another or none."""
+    joined = [one for one in radios.joined if one.interface == network.interface]
+    if network.bssid in {one.bssid for one in joined}:
+        return [network]
+    if not joined:
+        return [] if not network.bssid and network.interface in radios.idle else [network]
+    return [replace(one, pinned=network.pinned) if one.ssid == network.ssid else one for one in joined]
 
 
 def _filled(network: Wireless, spoken: Iterable[Wireless], kernel: Iterable[Wireless]) -> Wireless:

@@ -1,7 +1,7 @@
 """The links, the air and the stored networks, from every source that this machine has, now and after each change.
 
 NetworkManager names the networks in use, or the kernel where NetworkManager does not run; the kernel and
-wpa_supplicant check them. A source that is not there takes nothing away.
+wpa_supplicant check them, and where they differ the kernel is right. A source that is not there takes nothing away.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from agent.boot_clock import boot_clock
 from agent.posture.facts import AccessPoint, Air, Grade, Links, Observed, Saved, Security, Unseen, Wireless
 from agent.probes import supplicant, wifi
 from agent.probes.air import Joined, read_air
-from agent.probes.bus import Bus, BusError, Line
+from agent.probes.bus import AbsentError, Bus, BusError, Line
 from agent.probes.cross_check import with_seconds
 from agent.probes.interfaces import read_interfaces
 from agent.probes.nl80211 import RadioError, Radios, changes, read_radios
@@ -47,7 +47,7 @@ class LinkSource:
             self._ask(supplicant.read_supplicant),
             asyncio.to_thread(_radios),
         )
-        heard = () if isinstance(spoken, Unseen) else spoken
+        heard = () if isinstance(spoken, BusError) else spoken
         reachable = self._links(links, radios, heard)
         return {"links": reachable, "air": self._air(points, radios, reachable), "saved": self._saved(saved)}
 
@@ -64,6 +64,7 @@ class LinkSource:
                 if not (is_unseen and was_unseen):
                     yield seen
                 was_unseen = is_unseen
+                await asyncio.sleep(REST)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), TRY_AGAIN if is_unseen else None)
 
@@ -80,42 +81,44 @@ class LinkSource:
         await asyncio.sleep(SETTLE)
         return await self.read()
 
-    async def _ask(self, read: Callable[[Bus], Awaitable[Value]]) -> Value | Unseen:
+    async def _ask(self, read: Callable[[Bus], Awaitable[Value]]) -> Value | BusError:
         try:
             return await wifi.ask(self._line, read)
         except BusError as error:
-            return Unseen(f"NetworkManager could not be asked: {error}", self._boot())
+            return error
+
+    def _unseen(self, error: BusError) -> Unseen:
+        return Unseen(f"NetworkManager could not be asked: {error}", self._boot())
 
     def _links(
-        self, links: Links | Unseen, radios: Radios | None, heard: tuple[Wireless, ...]
+        self, links: Links | BusError, radios: Radios | None, heard: tuple[Wireless, ...]
     ) -> Observed[Links] | Unseen:
-        methods = [wifi.METHOD] * isinstance(links, Links)
-        if isinstance(links, Unseen) and radios is not None:
-            links = self._kernel_links()
-        if isinstance(links, Unseen):
-            return links
+        methods = [wifi.METHOD if isinstance(links, Links) else "sysfs"]
+        if isinstance(links, BusError):
+            if radios is None and not isinstance(links, AbsentError):
+                return self._unseen(links)
+            try:
+                links = read_interfaces(self._sysfs)
+            except OSError as error:
+                return Unseen(f"the interfaces could not be listed: {error.strerror}", self._boot())
         methods += ["nl80211"] * (radios is not None) + ["wpa_supplicant"] * bool(heard)
         return Observed(with_seconds(links, radios, heard), Grade.ROOT, ", ".join(methods), self._boot())
 
-    def _kernel_links(self) -> Links | Unseen:
-        try:
-            return read_interfaces(self._sysfs)
-        except OSError as error:
-            return Unseen(f"the interfaces could not be listed: {error.strerror}", self._boot())
-
     def _air(
-        self, points: tuple[AccessPoint, ...] | Unseen, radios: Radios | None, links: Observed[Links] | Unseen
+        self, points: tuple[AccessPoint, ...] | BusError, radios: Radios | None, links: Observed[Links] | Unseen
     ) -> Observed[Air] | Unseen:
         joined = self._joined.remember(links.value.wireless if isinstance(links, Observed) else (), self._boot())
-        if isinstance(points, Unseen) and radios is None:
-            return points
-        listed = () if isinstance(points, Unseen) else points
+        if isinstance(points, BusError) and radios is None:
+            return self._unseen(points)
+        listed = () if isinstance(points, BusError) else points
         heard = () if radios is None else radios.in_range
         methods = [wifi.METHOD] * isinstance(points, tuple) + ["nl80211"] * (radios is not None)
         return Observed(Air((*listed, *heard), joined), Grade.ROOT, ", ".join(methods), self._boot())
 
-    def _saved(self, saved: Saved | Unseen) -> Observed[Saved] | Unseen:
-        return saved if isinstance(saved, Unseen) else Observed(saved, Grade.ROOT, wifi.METHOD, self._boot())
+    def _saved(self, saved: Saved | BusError) -> Observed[Saved] | Unseen:
+        if isinstance(saved, BusError):
+            return self._unseen(saved)
+        return Observed(saved, Grade.ROOT, wifi.METHOD, self._boot())
 
     def _hear(self, member: str, body: list[object]) -> None:
         if wifi.is_change(member, body):
@@ -132,3 +135,4 @@ def _radios() -> Radios | None:
 # Our choices, in seconds.
 TRY_AGAIN = 1.0
 SETTLE = 0.3
+REST = 0.2

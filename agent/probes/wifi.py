@@ -72,13 +72,18 @@ async def _read_device(bus: Bus, path: str) -> _Device:
     name, kind, state = device.text("Interface", LONGEST_INTERFACE), device.number("DeviceType"), device.number("State")
     if kind == WIFI:
         return _Device(wireless=await _read_wireless(bus, path, device, name, state))
-    if state != ACTIVATED or kind == LOOPBACK:
+    if not _is_in_use(device, state) or kind == LOOPBACK:
         return _Device()
     if kind == MODEM:
         return _Device(mobile=name)
     if kind == BLUETOOTH or (kind == ETHERNET and is_tether(device.text("Driver", LONGEST_DRIVER, ""))):
         return _Device(tethered=name)
     return _Device(wired=name) if kind == ETHERNET else _Device(other=name)
+
+
+def _is_in_use(device: Properties, state: int) -> bool:
+    """Tell whether a device reaches the network; one that others manage does so where it is plugged in."""
+    return state == ACTIVATED or (state == UNMANAGED and bool(device.number("InterfaceFlags", PLUGGED) & PLUGGED))
 
 
 async def _read_wireless(bus: Bus, path: str, device: Properties, name: str, state: int) -> Wireless | None:
@@ -123,6 +128,7 @@ NAME = "org.freedesktop.NetworkManager"
 MANAGER = "/org/freedesktop/NetworkManager"
 ETHERNET, WIFI, BLUETOOTH, MODEM, LOOPBACK = 1, 2, 5, 8, 32
 UNMANAGED, ACTIVATED = 10, 100
+PLUGGED = 0x2
 RULES = (
     f"type='signal',sender='{NAME}'",
     f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{NAME}'",
@@ -139,7 +145,15 @@ CHANGES = frozenset(
     }
 )
 PROPERTIES_READ = frozenset(
-    {"Devices", "State", "ActiveConnection", "ActiveConnections", "ActiveAccessPoint", "SpecificObject"}
+    {
+        "Devices",
+        "State",
+        "InterfaceFlags",
+        "ActiveConnection",
+        "ActiveConnections",
+        "ActiveAccessPoint",
+        "SpecificObject",
+    }
     | {"AccessPoints", "Ssid", "HwAddress", "Flags", "WpaFlags", "RsnFlags", "CurrentBSS", "CurrentAuthMode"}
 )
 LONGEST_SSID = 32

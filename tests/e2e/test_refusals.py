@@ -35,9 +35,9 @@ def test_wifi_with_a_password_is_let_through(running: Visit, security: Security)
     running.connect()
 
 
-def test_without_networkmanager_the_wifi_is_unknown_and_refused(running: Visit) -> None:
-    running.scene.wifi.end_manager()
-    told = running.refused("wifi.trust", REFUSED)
+def test_while_networkmanager_does_not_answer_the_wifi_is_unknown_and_refused(running: Visit) -> None:
+    with running.scene.wifi.silence():
+        told = running.refused("wifi.trust", REFUSED)
     assert (told.outcome, told.who) == ("unknown", "help_desk")
     assert "NetworkManager" in told.seen
 

@@ -3,6 +3,9 @@
 Never speaks to the machine's own system bus. The template's gaps are filled as NetworkManager 1.42 would answer.
 """
 
+import contextlib
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -66,6 +69,16 @@ class Wifi:
         if self.manager is not None:
             self.manager.stop()
         self.joined = None
+
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[None]:
+        """Have NetworkManager answer nobody for a while; it stays on the bus."""
+        assert self.manager is not None
+        self.manager.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.manager.process.send_signal(signal.SIGCONT)
 
     def open_network(self, ssid: str) -> AccessPoint:
         """Put an access point without a password in range."""
