@@ -240,6 +240,19 @@ def test_a_look_that_cannot_be_repeated_is_a_loss(tmp_path: Path):
     play(tmp_path, Helper((looked(1, at=10.0),)), scene)
 
 
+def test_a_look_that_never_ends_is_a_loss_for_what_starts_meanwhile_would_be_judged_never(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("agent.daemon.lookout.LONGEST_LOOK", 0.1)
+
+    async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
+        told = Listener()
+        await lookout.look(SCOPE)
+        network.may_read.clear()
+        lookout.watch(SCOPE, 0.001, told.watcher)
+        assert await told.losses.get() == "a look took too long"
+
+    play(tmp_path, Helper(*((looked(1, at=1.0),) for _ in range(2))), scene)
+
+
 def test_an_error_of_our_own_while_watching_is_a_loss_and_never_silence(tmp_path: Path):
     async def scene(lookout: Lookout, helper: Helper, network: StandInLinks) -> None:
         told = Listener()

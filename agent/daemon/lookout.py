@@ -232,7 +232,10 @@ class Lookout:
         while True:
             await self._due(every)
             try:
-                await self._look(scope)
+                async with asyncio.timeout(LONGEST_LOOK):
+                    await self._look(scope)
+            except TimeoutError as late:
+                raise LookLost("a look took too long") from late
             except asyncio.CancelledError:
                 if self._watcher is None:  # it could not rest under this look
                     self.rest()
@@ -292,3 +295,4 @@ CROWD = 500
 OVERDUE = 2.0
 INSTANT = 0.01
 LONGEST_NAP = 1.0
+LONGEST_LOOK = 30.0
