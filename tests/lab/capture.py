@@ -3,6 +3,7 @@
 Never trusts a capture that lost packets, and counts a packet it cannot read as one in clear.
 """
 
+import itertools
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -45,9 +46,10 @@ class Capture:
     @classmethod
     def start(cls, run: Run, space: Namespace, link: str = "wan", snap: int = 65535) -> Self:
         """Start to capture the first `snap` bytes of every packet and return once packets are seen."""
-        file = run.path(f"capture-{space.part}-{link}.pcap")
+        name = f"{space.part}-{link}-{next(_numbers)}"  # a log of its own: an earlier one says "listening on" already
+        file = run.path(f"capture-{name}.pcap")
         argv = (TCPDUMP, "-n", "-i", link, "-s", str(snap), "-B", "32768", "-U", "-Z", "root", "-w", str(file))
-        program = run.start(f"tcpdump-{space.part}-{link}", (*argv, "--immediate-mode"), enter=space.enter_network)
+        program = run.start(f"tcpdump-{name}", (*argv, "--immediate-mode"), enter=space.enter_network)
         program.wait_ready(lambda: b"listening on" in program.log.read_bytes(), START_SECONDS)
         return cls(program, file)
 
@@ -178,3 +180,4 @@ GATEWAY_PORTS = {500: Sort.IKE, 4500: Sort.NAT_TRAVERSAL}
 # Our choices
 TCPDUMP = "/usr/bin/tcpdump"
 START_SECONDS = 10.0
+_numbers = itertools.count()
