@@ -364,19 +364,10 @@ def test_any_value_in_any_section_is_a_policy_or_a_policy_error(section: str, tr
         assert "cannot be used" not in error.message
 
 
-def test_a_policy_of_a_megabyte_is_read_or_refused_within_seconds():
+def test_a_list_of_far_too_many_entries_is_one_error():
     lines = "\n".join(f"  - {{title: t{n}, name: n{n}}}" for n in range(30_000))
-    start = time.monotonic()
     told = errors(f"{SHORTEST}apps:\n forbidden:\n{lines}\n")
     assert told == ["12:3: 'apps.forbidden' has more than 1024"]
-    assert time.monotonic() - start < 60
-
-
-def test_the_schema_describes_every_section_for_editors():
-    schema = json.loads(json.dumps(policy.schema()))
-    assert set(schema["properties"]) == set(Policy.model_fields)
-    assert schema["additionalProperties"] is False
-    assert set(schema["required"]) == {"serial", "help_desk", "sites"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class ApprovedFile(Section):
     """A program that no package owns: its place and its content."""
 
     path: Pattern
-    sha256: Annotated[tuple[Digest, ...], OneOrMore, Field(min_length=1, max_length=64)]
+    sha256: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=64), OneOrMore]
 
 
 class Approved(Section):
@@ -36,15 +36,15 @@ class Approved(Section):
     ] = "any"
     sources: Annotated[
         tuple[Text, ...],
-        OneOrMore,
         Field(max_length=64, description="only packages of these sources, by the Origin that each names itself"),
+        OneOrMore,
     ] = ()
     lists: Annotated[Seconds, Field(ge=3600, description="how old what the sources offer may be")] = 2_592_000.0
     files: Annotated[tuple[ApprovedFile, ...], Field(max_length=4096)] = ()
     sha256: Annotated[
-        tuple[Digest, ...], OneOrMore, Field(max_length=4096, description="content, wherever it lies")
+        tuple[Digest, ...], Field(max_length=4096, description="content, wherever it lies"), OneOrMore
     ] = ()
-    paths: Annotated[tuple[SystemPattern, ...], OneOrMore, Field(max_length=256)] = ()
+    paths: Annotated[tuple[SystemPattern, ...], Field(max_length=256), OneOrMore] = ()
 
     @property
     def asks_for_origins(self) -> bool:

@@ -89,12 +89,12 @@ class Identity(Section):
     """Who issues the computers' certificates, and when their end is told."""
 
     warn: Annotated[
-        tuple[Seconds, ...], OneOrMore, Field(min_length=1, max_length=8, description="how long before the end")
+        tuple[Seconds, ...], Field(min_length=1, max_length=8, description="how long before the end"), OneOrMore
     ] = (2_592_000.0, 1_209_600.0, 259_200.0)
     authorities: Annotated[
         tuple[File, ...],
-        OneOrMore,
         Field(max_length=16, description="authorities that issue them; default: those of the site's routers"),
+        OneOrMore,
     ] = ()
 
 

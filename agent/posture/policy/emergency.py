@@ -32,13 +32,13 @@ class Emergency(Section):
     ]
     overridable: Annotated[
         tuple[Annotated[CheckId, AfterValidator(_overridable)], ...],
-        OneOrMore,
         Field(min_length=1, max_length=16, description="checks that may stand in the way and are passed over"),
+        OneOrMore,
     ]
     networks: Annotated[
         tuple[ProtectedNetwork, ...],
-        OneOrMore,
         Field(min_length=1, max_length=64, description="all that is reached; of each site, what lies within its own"),
+        OneOrMore,
     ]
     minutes: Annotated[StrictInt, Field(ge=1, le=480, description="after which it ends by itself")] = 60
     users: Annotated[UsersValue | None, Field(description="who may; default: whoever may connect")] = None

@@ -63,7 +63,7 @@ class Strangers(Section):
     """What others on the network may use of the laptop."""
 
     ports: Annotated[
-        tuple[ServiceValue, ...], OneOrMore, Field(max_length=256, description="what may be reached, such as tcp/22")
+        tuple[ServiceValue, ...], Field(max_length=256, description="what may be reached, such as tcp/22"), OneOrMore
     ] = ()
     second_link: Annotated[
         Literal["allow", "refuse"], Field(description="two networks in use at once, such as a cable and Wi-Fi")

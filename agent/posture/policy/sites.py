@@ -49,8 +49,8 @@ class Gateway(Section):
     identity: Annotated[IdentityValue, Field(description="the name that its certificate must carry")]
     anchors: Annotated[
         tuple[File, ...],
-        OneOrMore,
         Field(min_length=1, max_length=16, description="authorities that may have issued it"),
+        OneOrMore,
     ]
     send_identity: Annotated[StrictBool, Field(description="tell the router which identity is expected")] = True
     allow_common_name: Annotated[StrictBool, Field(description="accept a certificate with a common name only")] = False
@@ -59,9 +59,9 @@ class Gateway(Section):
 class Dns(Section):
     """Names that are looked up inside the hospital."""
 
-    names: Annotated[tuple[Domain, ...], OneOrMore, Field(min_length=1, max_length=32, description="domains")]
+    names: Annotated[tuple[Domain, ...], Field(min_length=1, max_length=32, description="domains"), OneOrMore]
     servers: Annotated[
-        tuple[AddressValue, ...], OneOrMore, Field(max_length=3, description="default: those that the router names")
+        tuple[AddressValue, ...], Field(max_length=3, description="default: those that the router names"), OneOrMore
     ] = ()
 
 
@@ -83,8 +83,8 @@ class Inside(Section):
     certificate: Annotated[Digest | None, Field(description="SHA-256 of its certificate (DER)")] = None
     managed_wifi: Annotated[
         tuple[Domain, ...],
-        OneOrMore,
         Field(max_length=16, description="names of 802.1X servers whose Wi-Fi is the hospital's own"),
+        OneOrMore,
     ] = ()
 
     @model_validator(mode="after")
@@ -101,8 +101,8 @@ class Service(Section):
 
     networks: Annotated[
         tuple[ProtectedNetwork, ...],
-        OneOrMore,
         Field(min_length=1, max_length=64, description="within the site's own 'networks'"),
+        OneOrMore,
     ]
     minutes: Annotated[StrictInt, Field(ge=1, le=240, description="how long after a refusal")] = 15
     policy_url: Annotated[WebAddress | None, Field(description="where a newer signed policy lies")] = None
@@ -120,13 +120,13 @@ class Site(Section):
     ] = None
     networks: Annotated[
         tuple[ProtectedNetwork, ...],
-        OneOrMore,
         Field(min_length=1, max_length=64, description="reached by tunnel only"),
+        OneOrMore,
     ]
     addresses: Annotated[
         tuple[Network, ...],
-        OneOrMore,
         Field(max_length=16, description="addresses that the router may give; default: any private one"),
+        OneOrMore,
     ] = ()
     dns: Dns | None = None
     suites: Annotated[

@@ -10,7 +10,10 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from agent.posture.checks.paths import PathError, PathPattern
 from agent.words import quote
@@ -258,6 +261,21 @@ def _string(value: object, what: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class _Shorter:
+    """A shorter way to write a value: how it is made whole, and its JSON Schema beside that of the whole."""
+
+    whole: Callable[[object], object]
+    short: Callable[[JsonSchemaValue], JsonSchemaValue]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(self.whole, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        whole = handler(schema)
+        return {"anyOf": [self.short(handler.resolve_ref_schema(whole)), whole]}
+
+
 def _both_languages(value: object) -> object:
     return {"en": value, "ja": value} if isinstance(value, str) else value
 
@@ -271,7 +289,11 @@ def _as_text(title: str, *, pattern: str | None = None) -> WithJsonSchema:
     return WithJsonSchema(body if pattern is None else {**body, "pattern": pattern})
 
 
-Text = Annotated[str, PlainValidator(_text), _as_text("a text for people")]
+Text = Annotated[
+    str,
+    PlainValidator(_text),
+    WithJsonSchema({"type": ["string", "integer"], "description": "a text for people"}),
+]
 File = Annotated[str, PlainValidator(_file), _as_text("the whole path of a file", pattern="^/")]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), _as_text("a network, 10.99.0.0/24")]
 ProtectedNetwork = Annotated[
@@ -314,8 +336,8 @@ Packages = Annotated[
     PlainValidator(_packages),
     WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
-BothLanguages = BeforeValidator(_both_languages)
-OneOrMore = BeforeValidator(_listed)
+BothLanguages = _Shorter(_both_languages, lambda _: {"type": "string"})
+OneOrMore = _Shorter(_listed, lambda listed: listed["items"])  # behind the field's own bounds, which are the list's
 SiteName = Annotated[str, PlainValidator(_site_name), _as_text("a site", pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
 
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"

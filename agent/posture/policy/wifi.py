@@ -27,8 +27,8 @@ class ManagedNetwork(Section):
     ssid: Annotated[Ssid | None, Field(description="only under this name; default: under any")] = None
     server: Annotated[
         tuple[Domain, ...],
-        OneOrMore,
         Field(min_length=1, max_length=16, description="names that the server's certificate may carry"),
+        OneOrMore,
     ]
 
 
