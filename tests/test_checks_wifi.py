@@ -215,6 +215,14 @@ def test_where_wpa3_is_asked_for_the_weakest_accepted_protection_counts(security
     assert judged(network(security), at_least=Strength.WPA3).outcome is outcome
 
 
+def test_a_registered_network_that_lost_its_protection_is_not_what_to_use_instead():
+    phone = Registered(b"phone", "My phone")
+    for own, told in ((HOME,), "your phone's hotspot with a password, or a cable"), ((HOME, phone), "'My phone'"):
+        finding = judged(network(Security.OPEN, HOME.ssid), own=own)
+        assert finding.remedy.en.startswith(f"Use {told}")
+        assert HOME.title not in finding.remedy.ja
+
+
 def test_without_wifi_there_is_nothing_to_refuse():
     finding = judged()
     assert (finding.outcome, finding.seen.en) == (Outcome.PASS, "Wi-Fi is not in use.")

@@ -39,7 +39,7 @@ DEVICE, POINT, TWIN = f"{MANAGER}/Devices/1", f"{MANAGER}/AccessPoint/1", f"{MAN
 STORED = f"{MANAGER}/Settings/1"
 INTERFACE, BSS = "/fi/w1/wpa_supplicant1/Interfaces/0", "/fi/w1/wpa_supplicant1/Interfaces/0/BSSs/0"
 HERE, THERE = "02:00:00:00:00:aa", "02:00:00:00:00:bb"
-CA = Variant("ay", b"file:///etc/ssl/hospital.pem\0")
+BY_CERTIFICATE = {"ca-cert": Variant("ay", b"file:///etc/ssl/hospital.pem\0"), "eap": Variant("as", ["peap"])}
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_settings_of_another_shape_are_unseen(bus: str, sections: dict[str, dict
 @pytest.mark.lab
 def test_the_names_that_an_802_1x_server_must_prove_are_those_in_effect(bus: str):
     chosen = settings()
-    pins = {"ca-cert": CA, "domain-suffix-match": Variant("s", "Hospital.example")}
+    pins = {**BY_CERTIFICATE, "domain-suffix-match": Variant("s", "Hospital.example")}
     chosen[DEVICE, "GetAppliedConnection"] = stored(**{"802-1x": pins})
     links = value(asyncio.run(look(bus, claims(0x288), chosen)), "links")
     assert isinstance(links, Links)
@@ -242,11 +242,15 @@ def test_the_names_that_an_802_1x_server_must_prove_are_those_in_effect(bus: str
         ({"subject-match": Variant("s", "a.example")}, ()),
         ({"domain-match": Variant("s", "a.example"), "system-ca-certs": Variant("b", True)}, ()),
         ({"domain-match": Variant("s", ";".join(["a.example"] * (MOST_NAMES + 1)))}, ()),
+        ({"domain-match": Variant("s", "a.example"), "eap": Variant("as", ["tls", "ttls"])}, ("a.example",)),
+        ({"domain-match": Variant("s", "a.example"), "eap": Variant("as", ["tls", "leap"])}, ()),
+        ({"domain-match": Variant("s", "a.example"), "eap": Variant("as", ["pwd"])}, ()),
+        ({"domain-match": Variant("s", "a.example"), "eap": Variant("as", [])}, ()),
         ({}, ()),
     ],
 )
 def test_only_names_under_a_pinned_authority_are_a_pin(pins: dict[str, Variant], expected: tuple[str, ...]):
-    assert pinned_names({"802-1x": Properties({**pins, "ca-cert": CA})}) == expected
+    assert pinned_names({"802-1x": Properties({**BY_CERTIFICATE, **pins})}) == expected
     assert pinned_names({"802-1x": Properties(dict(pins))}) == ()
     assert pinned_names({}) == ()
 

@@ -23,10 +23,14 @@ async def read_saved(bus: Bus) -> Saved:
 def pinned_names(settings: Settings) -> tuple[str, ...]:
     """Give the names of which an 802.1X server must prove one under a pinned authority; empty without such a pin.
 
-    A text that need only be part of the certificate's subject (`subject-match`) pins nothing.
+    A text that need only be part of the certificate's subject (`subject-match`) pins nothing, nor does anything
+    where the server may choose a method without a certificate.
     """
     security = settings.get("802-1x")
     if security is None or not security.octets("ca-cert", LONGEST_CERTIFICATE, b""):
+        return ()
+    methods = set(security.list_of_texts("eap", MOST_NAMES, LONGEST_WORD))
+    if not methods or methods - BY_CERTIFICATE:
         return ()
     if security.flag("system-ca-certs", absent=False):
         return ()
@@ -67,6 +71,7 @@ def _names(names: list[str]) -> tuple[str, ...]:
 NAME = "org.freedesktop.NetworkManager"
 SETTINGS = "/org/freedesktop/NetworkManager/Settings"
 LONGEST_SSID = 32
+BY_CERTIFICATE = frozenset({"tls", "ttls", "peap"})
 BY_KEY_MANAGEMENT: Mapping[str, Security] = {
     "none": Security.WEP,
     "ieee8021x": Security.WEP,

@@ -98,7 +98,7 @@ class Trust:
         said = [self._said(network) for network in networks]
         said += [(Outcome.FAIL, IS_REFUSED[kind], UNPLUG) for kind in refused]
         outcome, seen, remedy = min(said, key=lambda one: WORST_FIRST.index(one[0]), default=WITHOUT_WIFI)
-        remedy = tell(remedy, help_desk=self.help_desk, instead=self._instead())
+        remedy = tell(remedy, help_desk=self.help_desk, instead=self._instead(networks))
         return Finding(self.check, outcome, seen, remedy, Who.YOU, self._evidence(networks, refused))
 
     def unknown(self, why: Words) -> Finding:
@@ -161,12 +161,13 @@ class Trust:
             return IS_BROKEN
         return WEAKER_THAN_REGISTERED if self._registered(network) else IS_WEAK
 
-    def _instead(self) -> Words:
-        """Name what the doctor can use now: what was registered, or what anybody has, and a cable if it may be."""
-        cable = LinkKind.WIRED not in self.refused
-        if not self.own:
+    def _instead(self, networks: tuple[Wireless, ...]) -> Words:
+        """Name what the doctor can use now: what else was registered, or what anybody has, and a cable if it may be."""
+        cable, used = LinkKind.WIRED not in self.refused, {network.ssid for network in networks}
+        others = [one for one in self.own if one.ssid not in used]
+        if not others:
             return PHONE_OR_CABLE if cable else PHONE
-        called = [self._called(one) for one in self.own[:MOST_NAMED]]
+        called = [self._called(one) for one in others[:MOST_NAMED]]
         names = Words(", ".join(one.en for one in called), "、".join(one.ja for one in called))
         return tell(OWN_OR_CABLE, names=names) if cable else names
 

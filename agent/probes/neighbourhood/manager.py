@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.posture.facts import Told
-from agent.probes.bus import Bus, BusError, Properties
+from agent.probes.bus import Bus, BusError, Line, Properties
 from agent.probes.neighbourhood.leases import Lease, LeaseError, Ways, counted_routes, lease, written_routes
 
 
@@ -25,27 +25,20 @@ class Manager:
 
     def __init__(self, address: str | None, changed: Callable[[], None]) -> None:
         """Remember where to ask; connects when first needed."""
-        self._address = address
         self._changed = changed
-        self._bus: Bus | None = None
+        self._line = Line(address, RULES, self._hear, changed)
 
     async def read(self) -> Heard:
         """Ask now; never raises."""
         try:
             async with asyncio.timeout(LONGEST_READ):
-                return await _read(await self._connect())
+                return await _read(await self._line.bus())
         except (BusError, TimeoutError):
             return Heard()
 
     async def close(self) -> None:
         """Leave the bus."""
-        if self._bus is not None:
-            await self._bus.close()
-
-    async def _connect(self) -> Bus:
-        if self._bus is None or not self._bus.is_connected:
-            self._bus = await Bus.connect(self._address, RULES, self._hear)
-        return self._bus
+        await self._line.close()
 
     def _hear(self, member: str, body: list[object]) -> None:
         if member == "NameOwnerChanged" or any(isinstance(part, dict) and PROPERTIES_READ & set(part) for part in body):
