@@ -105,7 +105,7 @@ def outcomes(told: Report) -> dict[str, str]:
 
 def test_a_report_looks_for_the_asker_and_changes_nothing(tmp_path: Path):
     async def scene(stage: Stage) -> None:
-        glancing, news = Glancing(stage), stage.checkpoint.listen()
+        glancing, news = Glancing(stage), stage.checkpoint.news.listen()
         told = await ask(stage, 2000)
         assert (told.allowed, told.policy_serial, told.problem) == (True, 1, None)
         assert told.at == "2027-01-15T08:00:00+00:00"
@@ -113,7 +113,7 @@ def test_a_report_looks_for_the_asker_and_changes_nothing(tmp_path: Path):
         assert [scope.uids for scope in glancing.scopes] == [{2000}]
         assert (stage.state, news.qsize(), stage.lookout.scopes) == (gate.Idle(), 0, [])
         assert not (tmp_path / "events.jsonl").read_text()
-        stage.checkpoint.forget(news)
+        stage.checkpoint.news.forget(news)
 
     play(tmp_path, scene)
 
