@@ -13,7 +13,8 @@ import pytest
 from agent.posture.facts import Observed, Place, Places, Told, Unseen
 from agent.probes import beacon
 from agent.probes.beacon import Beacon, BeaconSource, proves
-from agent.probes.neighbourhood.kernel import KernelError, Ours
+from agent.probes.neighbourhood.kernel import KernelError
+from agent.probes.ours import Ours
 from tests.certificates import Authority
 from tests.hostile_network import Link, Machine, lan, run, wait_for
 from tests.network_sandbox import alone
@@ -21,7 +22,7 @@ from tests.network_sandbox import alone
 pytestmark = pytest.mark.lab
 
 ADDRESS, PORT = "192.168.77.1", 443
-OURS = Ours("sekisho0", 0x5E)
+OURS = Ours("sekisho0", 0x5E, 0x5E)
 SERVER = """
 import socket, ssl, sys, time
 how, certificate, key = sys.argv[1:]
@@ -122,7 +123,7 @@ def test_a_beacon_behind_a_tunnel_proves_nothing(tmp_path: Path):
         run("ip", "link", "set", "lan0", "down")
         run("ip", "link", "set", "lan0", "name", "sekisho0")
         run("ip", "link", "set", "sekisho0", "up")
-        wait_for(lambda: asyncio.run(proves(real, "sekisho0")))
+        wait_for(lambda: asyncio.run(proves(real, "sekisho0", OURS.mark)))
         assert look({"main": real}) == (Place("main", Told.UNTOLD),)
 
     on_lan(tmp_path, body)
@@ -138,8 +139,8 @@ def test_our_own_rules_do_not_keep_the_question_from_the_physical_link(tmp_path:
         run("ip", "rule", "add", "priority", "5002", "nop")
         run("ip", "rule", "add", "priority", "5001", "to", "10.50.0.0/24", "lookup", "94")
         run("ip", "rule", "add", "priority", "5000", "fwmark", "94", "goto", "5002")
-        assert not asyncio.run(proves(farther, "lan0"))
-        assert asyncio.run(proves(farther, "lan0", mark=0x5E))
+        assert not asyncio.run(proves(farther, "lan0", mark=0x5F))
+        assert asyncio.run(proves(farther, "lan0", OURS.mark))
 
     on_lan(tmp_path, body)
 
@@ -186,7 +187,7 @@ def test_a_beacon_that_goes_is_noticed_while_inside(tmp_path: Path, monkeypatch)
 def test_where_nobody_answered_nobody_is_asked_again_until_the_links_change(tmp_path: Path, monkeypatch):
     asked: list[str] = []
 
-    async def nobody(beacon: Beacon, interface: str, mark: int | None) -> bool:
+    async def nobody(beacon: Beacon, interface: str, mark: int) -> bool:
         asked.append(interface)
         return False
 

@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 
 from agent.posture.facts import Exposure, Firewall, Observed, Told, Unseen
 from agent.posture.facts.network import Transport
-from agent.probes.exposure import ExposureSource, Ours
+from agent.probes.exposure import ExposureSource
 from agent.probes.firewall.packet import Packet
 from agent.probes.firewall.passage import Passage
 from agent.probes.firewall.reading import TOOLS, Tools, read_rules
 from agent.probes.netlink import attributes, split
+from agent.probes.ours import Ours
 from agent.probes.sockets import read_waiting
 from tests.network_sandbox import alone
 from tests.strangers import LAPTOP, STRANGERS, Try, Wire, ip, nft
 
-OURS = Ours("sekisho0", 0x5E)
+OURS = Ours("sekisho0", 0x5E, 0x5E)
 WHOLE = """table inet w { chain i { type filter hook input priority 0; policy drop;
     ct state established accept
     iif lo accept

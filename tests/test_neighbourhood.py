@@ -14,14 +14,15 @@ import pytest
 
 from agent.posture.facts import Neighbourhood, Observed, Told, Unseen
 from agent.posture.facts.network import DhcpServer, OnLink, Route
-from agent.probes.neighbourhood import WIRE_PROBE, NeighbourhoodSource, Ours, Questions
+from agent.probes.neighbourhood import WIRE_PROBE, NeighbourhoodSource, Questions
 from agent.probes.neighbourhood.kernel import KernelError
+from agent.probes.ours import Ours
 from tests.hostile_network import Link, Machine, lan, run, told, wait_for
 from tests.network_sandbox import alone
 
 pytestmark = pytest.mark.lab
 
-OURS = Ours("sekisho0", 0x5E)
+OURS = Ours("sekisho0", 0x5E, 0x5E)
 ROUTER, HOSPITAL = ip_address("192.168.77.1"), ip_network("10.20.0.0/16")
 LAN = OnLink("lan0", ip_network("192.168.77.0/24"))
 NO_QUESTION = Questions()

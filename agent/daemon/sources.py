@@ -15,6 +15,7 @@ from agent.probes.beacon import Beacon, BeaconSource
 from agent.probes.codec import Seen
 from agent.probes.link_source import LinkSource
 from agent.probes.neighbourhood import WIRE_PROBE, Questions
+from agent.probes.ours import Ours
 from ike.config import Instant
 
 
@@ -50,12 +51,12 @@ def all_sources(
 
     `sought` tells the site whose beacon may be asked; whoever needs no beacon keeps its address from the network.
     """
-    around = neighbourhood.Ours(INTERFACE, TABLE)
+    ours = Ours(INTERFACE, TABLE, MARK)
     return (
         LinkSource(bus),
-        neighbourhood.NeighbourhoodSource(around, lambda: _questions(policy(), resolver_file), bus=bus),
-        exposure.ExposureSource(exposure.Ours(INTERFACE, MARK)),
-        BeaconSource(around, lambda: _beacons(policy(), sought()), MARK),
+        neighbourhood.NeighbourhoodSource(ours, lambda: _questions(policy(), resolver_file), bus=bus),
+        exposure.ExposureSource(ours),
+        BeaconSource(ours, lambda: _beacons(policy(), sought())),
         PapersSource(policy, clock),
     )
 

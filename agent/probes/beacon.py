@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from agent.boot_clock import boot_clock
 from agent.posture.facts import Grade, Observed, Place, Places, Told, Unseen
 from agent.probes.neighbourhood.around import Around, Link
-from agent.probes.neighbourhood.kernel import KernelError, Ours, hear, look_around
+from agent.probes.neighbourhood.kernel import KernelError, hear, look_around
+from agent.probes.ours import Ours
 
 Seen = Observed[Places] | Unseen
 
@@ -39,13 +40,11 @@ class BeaconSource:
         self,
         ours: Ours,
         beacons: Callable[[], Mapping[str, Beacon]],
-        mark: int | None = None,
         boot: Callable[[], float] = boot_clock,
     ) -> None:
-        """Remember what is our own, who tells the beacons by site, and the mark that passes our own routing rules."""
+        """Remember what is our own, and who tells the beacons by site."""
         self._ours = ours
         self._beacons = beacons
-        self._mark = mark
         self._boot = boot
         self._asking = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -96,7 +95,7 @@ class BeaconSource:
     async def _place(self, site: str, beacon: Beacon, around: Around) -> Place:
         """Ask one beacon by every link that has an address, all at once; one that proves itself is enough."""
         names = [link.name for link in around.links if _has_address(around, link)]
-        proven = await asyncio.gather(*(proves(beacon, name, self._mark) for name in names))
+        proven = await asyncio.gather(*(proves(beacon, name, self._ours.mark) for name in names))
         by = next((name for name, is_there in zip(names, proven, strict=True) if is_there), "")
         return Place(site, Told.YES if by else Told.NO if names else Told.UNTOLD, by)
 
@@ -116,7 +115,7 @@ def is_inside(seen: Seen) -> bool:
     return isinstance(seen, Observed) and any(place.inside is Told.YES for place in seen.value.places)
 
 
-async def proves(beacon: Beacon, interface: str, mark: int | None = None) -> bool:
+async def proves(beacon: Beacon, interface: str, mark: int) -> bool:
     """Tell whether the beacon answers by this interface with its own certificate, and holds the key to it."""
     try:
         async with asyncio.timeout(LONGEST_ASK):
@@ -126,14 +125,13 @@ async def proves(beacon: Beacon, interface: str, mark: int | None = None) -> boo
     return hmac.compare_digest(hashlib.sha256(certificate).hexdigest(), beacon.sha256)
 
 
-async def _connect(beacon: Beacon, interface: str, mark: int | None) -> socket.socket:
+async def _connect(beacon: Beacon, interface: str, mark: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     family, _, _, _, address = (await loop.getaddrinfo(beacon.host, beacon.port, type=socket.SOCK_STREAM))[0]
     opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-        if mark is not None:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
         async with asyncio.timeout(LONGEST_CONNECT):
             await loop.sock_connect(opened, address)
     except BaseException:

@@ -1,5 +1,5 @@
 """What this machine offers to others: sockets that wait, ways through it, and what the firewall lets in."""
 
-from agent.probes.exposure.source import ExposureSource, Ours
+from agent.probes.exposure.source import ExposureSource
 
-__all__ = ["ExposureSource", "Ours"]
+__all__ = ["ExposureSource"]

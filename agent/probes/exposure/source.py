@@ -6,7 +6,6 @@ Not looked at: who is behind a socket, kernel IPsec without an interface, hotspo
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,19 +18,12 @@ from agent.probes.exposure.sysctls import Switches
 from agent.probes.firewall.passage import Passage
 from agent.probes.firewall.reading import TOOLS, Tools, read_rules
 from agent.probes.firewall.ruleset import Ruleset, RulesetError
+from agent.probes.ours import Ours
 from agent.probes.sockets import Waiting, read_waiting
 
 Seen = Observed[Exposure] | Observed[Firewall] | Unseen
 Rules = Ruleset | str  # or why they could not be read
 Sockets = tuple[Waiting, ...] | str  # the same
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """What is Sekisho's own: its tunnel's interface, and the mark of its sockets."""
-
-    interface: str
-    mark: int
 
 
 class ExposureSource:

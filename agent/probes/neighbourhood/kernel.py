@@ -13,6 +13,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from agent.posture.facts.network import Address, Prefix, Route
 from agent.probes.neighbourhood.around import Around, Interface, KernelRoute, Link, Neighbour
+from agent.probes.ours import Ours
 
 
 class Answer(Protocol):
@@ -24,14 +25,6 @@ class Answer(Protocol):
 
 class KernelError(Exception):
     """The kernel gave no usable answer; the text says why in one clause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """What of the network is our own: the tunnel's interface and its routing table."""
-
-    interface: str
-    table: int
 
 
 async def look_around(ours: Ours) -> Around:

@@ -14,11 +14,12 @@ from agent.boot_clock import boot_clock
 from agent.posture.facts import Grade, Neighbourhood, Observed, Told, Unseen
 from agent.posture.facts.network import DhcpServer, Gateway, Route
 from agent.probes.neighbourhood.around import Around
-from agent.probes.neighbourhood.kernel import KernelError, Ours, hear, look_around
+from agent.probes.neighbourhood.kernel import KernelError, hear, look_around
 from agent.probes.neighbourhood.leases import Lease, in_force, read_leases
 from agent.probes.neighbourhood.manager import Manager
 from agent.probes.neighbourhood.questions import Answers, Asker, Questions
 from agent.probes.neighbourhood.routers import Routers
+from agent.probes.ours import Ours
 
 Seen = Observed[Neighbourhood] | Unseen
 
