@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from agent import events, gate
 from agent.control.messages import StepName
 from agent.daemon.grants import reached, terms
-from agent.daemon.jury import Jury
+from agent.daemon.jury import Jury, named_users
 from agent.daemon.lookout import Glance, Lookout, Watcher
 from agent.daemon.news import Listeners, Moved, Stepped
 from agent.daemon.passage import Carried, Machine, Passage, Voice
@@ -103,6 +103,8 @@ class Checkpoint:
         """Judge by this policy from now on; a site that it does not name any more is closed."""
         self.jury = replace(self.jury, policy=policy)
         self._lookout.mind(self.jury.ages)
+        for name in named_users(policy):
+            self.jury.uid_of(name)  # asked ahead, for a name that nobody asked about yet is nobody's
         site = self._site()
         if site is not None and site not in policy.sites:
             self.happen(gate.Withdrawn(events.CloseReason.POLICY))

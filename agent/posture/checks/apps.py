@@ -175,7 +175,7 @@ class Forbidden:
         if self.marks and programs.value.unreadable:
             return _unreadable(self.check, programs.value, self.help_desk)
         files = [file for program in programs.value.running for file in program.files]
-        unhashed = [file for file in files if file.unhashed and self._needs_hash(file)]
+        unhashed = [file for file in files if self._needs_hash(file)]
         if unhashed:
             return self._untold(unhashed, programs.value)
         seen = tell(NONE_LISTED, count=str(len(self.marks)), missed=_missed(programs.value))
