@@ -123,7 +123,7 @@ def test_a_beacon_behind_a_tunnel_proves_nothing(tmp_path: Path):
         run("ip", "link", "set", "lan0", "down")
         run("ip", "link", "set", "lan0", "name", "sekisho0")
         run("ip", "link", "set", "sekisho0", "up")
-        wait_for(lambda: asyncio.run(proves(real, "sekisho0", OURS.mark)))
+        wait_for(lambda: asyncio.run(proves(real, "sekisho0", OURS.mark, 0.5)))
         assert look({"main": real}) == (Place("main", Told.UNTOLD),)
 
     on_lan(tmp_path, body)
@@ -139,8 +139,8 @@ def test_our_own_rules_do_not_keep_the_question_from_the_physical_link(tmp_path:
         run("ip", "rule", "add", "priority", "5002", "nop")
         run("ip", "rule", "add", "priority", "5001", "to", "10.50.0.0/24", "lookup", "94")
         run("ip", "rule", "add", "priority", "5000", "fwmark", "94", "goto", "5002")
-        assert not asyncio.run(proves(farther, "lan0", mark=0x5F))
-        assert asyncio.run(proves(farther, "lan0", OURS.mark))
+        assert not asyncio.run(proves(farther, "lan0", mark=0x5F, patience=0.5))
+        assert asyncio.run(proves(farther, "lan0", OURS.mark, 0.5))
 
     on_lan(tmp_path, body)
 

@@ -95,7 +95,9 @@ class BeaconSource:
     async def _place(self, site: str, beacon: Beacon, around: Around) -> Place:
         """Ask one beacon by every link that has an address, all at once; one that proves itself is enough."""
         names = [link.name for link in around.links if _has_address(around, link)]
-        proven = await asyncio.gather(*(proves(beacon, name, self._ours.mark) for name in names))
+        patience = LONGEST_ASK if is_inside(self._told) else LONGEST_CONNECT  # one lost packet takes no place away
+        asked = (proves(beacon, name, self._ours.mark, patience) for name in names)
+        proven = await asyncio.gather(*asked)
         by = next((name for name, is_there in zip(names, proven, strict=True) if is_there), "")
         return Place(site, Told.YES if by else Told.NO if names else Told.UNTOLD, by)
 
@@ -115,24 +117,27 @@ def is_inside(seen: Seen) -> bool:
     return isinstance(seen, Observed) and any(place.inside is Told.YES for place in seen.value.places)
 
 
-async def proves(beacon: Beacon, interface: str, mark: int) -> bool:
-    """Tell whether the beacon answers by this interface with its own certificate, and holds the key to it."""
+async def proves(beacon: Beacon, interface: str, mark: int, patience: float) -> bool:
+    """Tell whether the beacon answers by this interface with its own certificate, and holds the key to it.
+
+    Whoever does not take the connection up within `patience` seconds is not there.
+    """
     try:
         async with asyncio.timeout(LONGEST_ASK):
-            certificate = await _handshake(beacon, await _connect(beacon, interface, mark))
+            certificate = await _handshake(beacon, await _connect(beacon, interface, mark, patience))
     except (OSError, TimeoutError, UnicodeError):
         return False
     return hmac.compare_digest(hashlib.sha256(certificate).hexdigest(), beacon.sha256)
 
 
-async def _connect(beacon: Beacon, interface: str, mark: int) -> socket.socket:
+async def _connect(beacon: Beacon, interface: str, mark: int, patience: float) -> socket.socket:
     loop = asyncio.get_running_loop()
     family, _, _, _, address = (await loop.getaddrinfo(beacon.host, beacon.port, type=socket.SOCK_STREAM))[0]
     opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        async with asyncio.timeout(LONGEST_CONNECT):
+        async with asyncio.timeout(patience):
             await loop.sock_connect(opened, address)
     except BaseException:
         opened.close()
