@@ -187,7 +187,7 @@ def test_a_beacon_that_goes_is_noticed_while_inside(tmp_path: Path, monkeypatch)
 def test_where_nobody_answered_nobody_is_asked_again_until_the_links_change(tmp_path: Path, monkeypatch):
     asked: list[str] = []
 
-    async def nobody(beacon: Beacon, interface: str, mark: int) -> bool:
+    async def nobody(beacon: Beacon, interface: str, mark: int, patience: float) -> bool:
         asked.append(interface)
         return False
 

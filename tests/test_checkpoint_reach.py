@@ -236,7 +236,8 @@ def test_an_emergency_is_narrowed_counted_down_and_recorded(tmp_path: Path):
         stage.clock.boot += 600
         told = await status(stage)
         assert (told.state, told.ends_in, codes(told)) == ("emergency", 1200.0, ["apps.unapproved"])
-        assert told.emergency and [choice.code for choice in told.emergency.reasons] == ["patient"]
+        assert told.emergency
+        assert [choice.code for choice in told.emergency.reasons] == ["patient"]
         assert await ask(stage, Emergency("patient")) == await ask(stage, Connect())
         stage.clock.boot += 1200
         stage.checkpoint.happen(gate.Tick())
