@@ -35,7 +35,7 @@ def test_each_network_is_told_with_what_it_offers_what_is_in_use_and_whether_it_
     security, negotiated, management = EXPECTED[name]
     assert (network["ssid"], network["security"], network["management"]) == (name, security, management)
     assert network["negotiated"] == (negotiated or network["negotiated"])
-    assert told[name]["method"] == "nl80211, wpa_supplicant"
+    assert told[name]["method"] == "sysfs, nl80211, wpa_supplicant"
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -15,17 +15,18 @@ def unpacked() -> Path:
     if not (KEPT / "done").exists():
         archives = KEPT / "archives"
         archives.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ("/usr/bin/apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", _kernel(), *PACKAGES),
-            cwd=archives,
-            check=True,
-            capture_output=True,
-            timeout=300,
-        )
+        if _fetch(archives) != 0:  # the lists may be older than what the mirror still has
+            subprocess.run((*APT, "update"), check=True, capture_output=True, timeout=300)
+            assert _fetch(archives) == 0, "the packages of the guest cannot be fetched"
         for archive in sorted(archives.glob("*.deb")):
             run_command(("/usr/bin/dpkg-deb", "-x", str(archive), str(root)), seconds=120)
         (KEPT / "done").touch()
     return root.resolve()
+
+
+def _fetch(archives: Path) -> int:
+    fetched = subprocess.run((*APT, "download", _kernel(), *PACKAGES), cwd=archives, capture_output=True, timeout=300)
+    return fetched.returncode
 
 
 def _kernel() -> str:
@@ -35,6 +36,8 @@ def _kernel() -> str:
     assert found, told
     return found[1]
 
+
+APT = ("/usr/bin/apt-get", "-q", "-o", "APT::Sandbox::User=root")
 
 # Our choice: what the guest runs, and the libraries that the machine itself may lack.
 PACKAGES = (
