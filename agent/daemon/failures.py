@@ -3,14 +3,14 @@
 What counts as failing is `agent.posture.policy`'s to say.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.daemon.files import read_private, why_unreadable, write_private
-from agent.shapes import Bounds, plain, shape
+from agent.daemon.files import why_unreadable
+from agent.daemon.memory import Memory
+from agent.shapes import Bounds, shape
 from ike.config import Instant
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ class Failures:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self.since: Mapping[str, float] = {} if path is None else _read(path)
+        kept = _Kept() if path is None else _MEMORY.read(path)
+        self.since: Mapping[str, float] = {one.check: one.since for one in kept.failing}
         self._begun: frozenset[str] = frozenset()
         self._lead: float | None = None
 
@@ -60,27 +61,18 @@ class Failures:
             return
         kept = _Kept(tuple(_Failing(check, at) for check, at in sorted(since.items())))
         try:
-            write_private(self._path, json.dumps(kept, default=plain).encode())
+            _MEMORY.write(self._path, kept)
         except OSError as error:
             log.error("since when checks fail cannot be kept for the next start: %s", why_unreadable(error))
-
-
-def _read(path: Path) -> Mapping[str, float]:
-    """Read what was kept; what is not understood is told and left aside, and every grace begins anew."""
-    try:
-        kept = _KEPT(json.loads(read_private(path, LARGEST)))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else why_unreadable(error)
-        log.error("since when checks fail cannot be read: %s", why)
-        return {}
-    return {one.check: one.since for one in kept.failing}
 
 
 # Our choice, in seconds: less is no step of the clock, only how it is kept right.
 LEAST_STEP = 60.0
 
-# Our choices: bytes of the file, characters, checks, and seconds since 1970.
-LARGEST = 1 << 16
-_KEPT = shape(_Kept, Bounds(text=64, items=256, whole=0, least=0.0, most=1e11))
+# Our choices: bytes of the file, characters, checks, and seconds since 1970. When it is lost, every grace begins anew.
+_MEMORY = Memory(
+    shape(_Kept, Bounds(text=64, items=256, whole=0, least=0.0, most=1e11)),
+    most=1 << 16,
+    nothing=_Kept(),
+    lost="since when checks fail cannot be read",
+)

@@ -3,7 +3,6 @@
 A policy that cannot be used is recorded and changes nothing: the last good one stays.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from agent import events
-from agent.daemon.files import read_private, why_unreadable, write_private
+from agent.daemon.files import why_unreadable
+from agent.daemon.memory import Memory
 from agent.daemon.policy_file import (
     LARGEST_POLICY,
     MOST_FILES,
@@ -29,7 +29,7 @@ from agent.posture.policy import Policy, PolicyErrors, Source
 from agent.posture.policy.layers import laid
 from agent.posture.policy.signing import SignatureRefused
 from agent.problems import Problem, problem
-from agent.shapes import Bounds, plain, shape
+from agent.shapes import Bounds, shape
 from agent.words import quote
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Policies:
         self._path = path
         self._records = records
         self._wall = wall
-        self._kept = _read(path)
+        self._kept = _MEMORY.read(path)
         self._files: Files = ()
         self._policy: Policy | None = None
 
@@ -166,7 +166,7 @@ class Policies:
             return
         self._kept = kept
         try:
-            write_private(self._path, json.dumps(kept, default=plain).encode())
+            _MEMORY.write(self._path, kept)
         except OSError as error:
             log.error("the policy cannot be kept for the next start: %s", why_unreadable(error))
 
@@ -229,18 +229,6 @@ def _of(files: Files, layer: Layer) -> Files:
     return tuple(one for one in files if one.layer == layer)
 
 
-def _read(path: Path) -> _Kept:
-    """Read what was kept; what is not understood is told and left aside."""
-    try:
-        return _KEPT(json.loads(read_private(path, LARGEST_KEPT)))
-    except FileNotFoundError:
-        return _Kept()
-    except (OSError, ValueError, RecursionError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else why_unreadable(error)
-        log.error("the last good policy cannot be read, so there is none to fall back on: %s", why)
-        return _Kept()
-
-
 CODES = {
     "unreadable": "policy.invalid",
     "invalid": "policy.invalid",
@@ -253,5 +241,9 @@ LARGEST_SERIAL = 1 << 53
 
 # Our choices, in bytes: a byte is kept as two digits.
 LARGEST_TOGETHER = 2 << 20
-LARGEST_KEPT = 8 << 20
-_KEPT = shape(_Kept, Bounds(text=LARGEST_POLICY, items=3 * MOST_FILES, whole=LARGEST_SERIAL, least=0.0, most=0.0))
+_MEMORY = Memory(
+    shape(_Kept, Bounds(text=LARGEST_POLICY, items=3 * MOST_FILES, whole=LARGEST_SERIAL, least=0.0, most=0.0)),
+    most=8 << 20,
+    nothing=_Kept(),
+    lost="the last good policy cannot be read, so there is none to fall back on",
+)

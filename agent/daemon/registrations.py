@@ -3,16 +3,12 @@
 It keeps them in one file of its own and judges none of them; their names never leave the device.
 """
 
-import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.daemon.files import read_private, why_unreadable, write_private
+from agent.daemon.memory import Memory
 from agent.posture.checks.wifi import Strength
-from agent.shapes import Bounds, plain, shape
-
-log = logging.getLogger(__name__)
+from agent.shapes import Bounds, shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ class Registrations:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._kept = _Kept() if path is None else _read(path)
+        self._kept = _Kept() if path is None else _MEMORY.read(path)
 
     @property
     def all(self) -> tuple[Registration, ...]:
@@ -57,22 +53,14 @@ class Registrations:
     def _keep(self, networks: tuple[Registration, ...]) -> None:
         kept = _Kept(networks)
         if self._path is not None:
-            write_private(self._path, json.dumps(kept, default=plain).encode())
+            _MEMORY.write(self._path, kept)
         self._kept = kept
 
 
-def _read(path: Path) -> _Kept:
-    """Read what was registered. What is not understood is told and left aside: then nothing is registered."""
-    try:
-        return _KEPT(json.loads(read_private(path, LARGEST)))
-    except FileNotFoundError:
-        return _Kept()
-    except (OSError, ValueError, RecursionError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else why_unreadable(error)
-        log.error("the registered networks cannot be read, so none is known: %s", why)
-        return _Kept()
-
-
 # Our choices: bytes of the file, characters, networks, and seconds since 1970.
-LARGEST = 1 << 16
-_KEPT = shape(_Kept, Bounds(text=200, items=64, whole=1 << 32, least=0.0, most=1e11))
+_MEMORY = Memory(
+    shape(_Kept, Bounds(text=200, items=64, whole=1 << 32, least=0.0, most=1e11)),
+    most=1 << 16,
+    nothing=_Kept(),
+    lost="the registered networks cannot be read, so none is known",
+)
